@@ -1,0 +1,82 @@
+"""Configuration of Sphinx: everything is local, a build fetches nothing."""
+
+import re
+import warnings
+
+import skbackprop
+
+project = "skbackprop"
+author = "The skbackprop developers"
+copyright = "2026, " + author
+version = release = skbackprop.__version__
+
+extensions = [
+    "myst_parser",  # for CHANGELOG.md
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.md5"]
+
+nitpicky = True
+# Named, but documented elsewhere.
+nitpick_ignore_regex = [("py:.*", r"(collections|dask|joblib|matplotlib|numpy|scipy|sklearn)\..*")]
+
+autosummary_generate = True
+default_role = "literal"  # `theta` in a docstring is a name of the code
+autodoc_typehints = "none"  # the docstrings say it
+numpydoc_show_class_members = False  # the template of the class does it
+numpydoc_xref_param_type = False
+# What these pages show has a docstring, with every parameter under its own name, in order.
+numpydoc_validation_checks = {"GL08", "PR01", "PR02", "PR03", "PR07"}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "doc_module": ("skbackprop",),
+    "reference_url": {"skbackprop": None},
+    "backreferences_dir": "generated/backreferences",
+    "show_signature": False,
+    "download_all_examples": False,
+    "write_computation_times": False,  # the page would load its table from elsewhere
+    "remove_config_comments": True,
+}
+# Pictures are drawn without a screen, and shown on the page.
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skbackprop"
+html_static_path = ["_static"]
+html_theme_options = {
+    "logo": {"text": "skbackprop"},
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
+html_sidebars = {"install": [], "whats_new": []}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def drop_foreign_references(app, what, name, obj, options, lines):
+    """Turn the cross-references of inherited docstrings into plain text.
+
+    scikit-learn's methods point into scikit-learn's own guide and glossary.
+    """
+    role = re.compile(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`>]*>)?`")
+    lines[:] = role.sub(r"\1", "\n".join(lines)).split("\n")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", drop_foreign_references)

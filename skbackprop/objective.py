@@ -1,0 +1,441 @@
+"""The cost J and its gradient D: a sum over row blocks, divided and penalised once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.utils import check_random_state
+
+from skbackprop.blocks import ArrayRows, Map, RowBlock
+from skbackprop.network import Network
+from skbackprop.penalties import PENALTIES, minimum_norm_subgradient, soft_threshold
+from skbackprop.threads import resolve_n_jobs, row_threads
+
+# A block's activations of all layers: about what a core's second-level cache holds.
+BLOCK_UNITS = 2**17
+# Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
+MAX_LANES = 16
+LANE_PARAMETERS = 2**23
+# Multiplications of one forward propagation from which threads win more than they cost.
+THREADING_PRODUCTS = 2**21
+
+
+class BlockSums(NamedTuple):
+    """Raw sums over some examples; sums of disjoint examples add up.
+
+    Parameters
+    ----------
+    weight : float
+        The number of examples, or the sum of their weights.
+    cost : float
+        The sum of their (weighted) costs, without penalty.
+    gradient : ndarray of shape (n_parameters,), float64
+        The unrolled Delta^(l), the derivative of ``cost``.
+    """
+
+    weight: float
+    cost: float
+    gradient: NDArray
+
+    def plus(self, other: "BlockSums") -> "BlockSums":
+        """The sums over both sets of examples; uses up the gradient of `self`."""
+        np.add(self.gradient, other.gradient, out=self.gradient)
+        return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
+
+    @classmethod
+    def zero(cls, n_parameters: int) -> "BlockSums":
+        """The sums over no examples."""
+        return cls(0.0, 0.0, np.zeros(n_parameters))
+
+
+def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
+    """Targets for the output units, shape (m, n_outputs).
+
+    Class indices become rows with a single 1, or one column of 0 and 1 for one output unit;
+    what is two-dimensional already are targets.
+    """
+    if y.ndim == 2:
+        return y.astype(dtype, copy=False)
+    if n_outputs == 1:
+        return y[:, np.newaxis].astype(dtype)
+    Y = np.zeros((len(y), n_outputs), dtype=dtype)
+    Y[np.arange(len(y)), y] = 1.0
+    return Y
+
+
+def block_sums(
+    network: Network,
+    theta: NDArray,
+    block: RowBlock,
+    *,
+    dropout: list[NDArray] | None = None,
+) -> BlockSums:
+    """The summed cost of some examples and its gradient, in one pass.
+
+    Forward propagation, the cost and delta^(L) from the logits, back propagation. Nothing
+    is divided by m and nothing is penalised: that happens once, in `Objective`.
+
+    Parameters
+    ----------
+    network : Network
+        The functions.
+    theta : ndarray of shape (n_parameters,)
+        The unrolled parameters.
+    block : RowBlock
+        The examples; the arithmetic is done in the precision of its X.
+    dropout : list of ndarrays of shape (rows, s_l), optional
+        Masks for the hidden layers: 0 for a unit that is dropped, 1 / keep probability for
+        one that stays.
+
+    Returns
+    -------
+    sums : BlockSums
+        Its gradient is in the precision of X.
+    """
+    X, y, sample_weight = block
+    thetas = network.reshape(theta.astype(X.dtype, copy=False))
+    propagation = network.propagate(thetas, X, dropout=dropout)
+    delta = propagation.logits
+    costs = network.loss_record.cost_and_delta(delta, one_hot(y, network.n_outputs, X.dtype))
+    weight = float(X.shape[0])
+    if sample_weight is not None:
+        weight = float(sample_weight.sum())
+        costs = costs * sample_weight
+        delta *= sample_weight[:, np.newaxis]
+    gradient = np.empty(network.n_parameters, dtype=X.dtype)
+    network.back_propagate(
+        thetas, propagation, delta, out=network.reshape(gradient), dropout=dropout
+    )
+    return BlockSums(weight, float(costs.sum(dtype=np.float64)), gradient)
+
+
+class Objective:
+    r"""The regularised cost J of a network on given examples, and its gradient D.
+
+    .. math::
+
+        J(\Theta) = \frac{1}{m} \sum_i \mathrm{cost}(h_\Theta(x_i), y_i)
+            + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2, \quad
+        D^{(l)} = \frac{1}{m} \Delta^{(l)} + \frac{\lambda}{m} [0, \Theta^{(l)}_{:,1:}]
+
+    with the cross-entropy
+    :math:`\mathrm{cost}(h, y) = -\sum_k [y_k \log h_k + (1 - y_k) \log(1 - h_k)]` of
+    logistic units. With weights :math:`w_i`, m is their sum and each example's term is
+    multiplied by its weight.
+
+    An objective is what ``scipy.optimize.minimize(objective, theta, jac=True)`` takes.
+
+    Parameters
+    ----------
+    network : Network
+        The network whose parameters are looked for.
+    X : {array-like, sparse matrix} of shape (m, n)
+        Examples as rows, finite. float32 is kept for the arithmetic over rows; sums and
+        parameters are float64.
+    y : array-like of shape (m,) or (m, K)
+        Class indices 0..K-1 (0 and 1 with one output unit), or targets in [0, 1] for each
+        output unit.
+    reg_lambda : float, default=0.0
+        lambda, at least 0.
+    penalty : {"l2", "l1"}, default="l2"
+        "l1" takes :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`.
+    sample_weight : array-like of shape (m,), optional
+        Non-negative weights of the examples, not all zero.
+    n_jobs : int, optional
+        Threads over row blocks; None for as many as the BLAS may use, -1 for all
+        processors. The result has the same bits for any number.
+
+    Attributes
+    ----------
+    weight : float
+        m, or the sum of the weights.
+    penalised : ndarray of shape (n_parameters,), bool
+        Which entries of theta are penalised: all but the bias columns.
+    n_evaluations : int
+        How often J and D were computed on all rows.
+
+    Raises
+    ------
+    ValueError
+        If shapes or class indices do not fit the network, lambda is negative, or a weight
+        is negative or all of them are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skbackprop import Network, Objective
+    >>> network = Network((2, 2, 4))
+    >>> theta = network.unroll([[[.1, .3, .5], [.2, .4, .6]],
+    ...     [[.7, 1.1, 1.5], [.8, 1.2, 1.6], [.9, 1.3, 1.7], [1.0, 1.4, 1.8]]])
+    >>> X = np.cos([[1, 2], [3, 4], [5, 6]])
+    >>> J, D = Objective(network, X, [3, 1, 2], reg_lambda=4)(theta)
+    >>> round(J, 8), D.shape
+    (19.47363652, (18,))
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X,
+        y: ArrayLike,
+        *,
+        reg_lambda: float = 0.0,
+        penalty: str = "l2",
+        sample_weight: ArrayLike | None = None,
+        n_jobs: int | None = None,
+    ):
+        examples = RowBlock(_float_rows(X, network), _targets(y, network), _weights(sample_weight))
+        m = examples.X.shape[0]
+        lengths = {len(part) for part in examples[1:] if part is not None}
+        if lengths != {m}:
+            raise ValueError(
+                f"X has {m} rows; y and sample_weight must have as many, got {sorted(lengths)}."
+            )
+        if not reg_lambda >= 0:
+            raise ValueError(f"reg_lambda must be at least 0; got {reg_lambda!r}.")
+        if penalty not in PENALTIES:
+            raise ValueError(f"Unknown penalty {penalty!r}; known are {list(PENALTIES)}.")
+        self.network = network
+        self.rows = ArrayRows(examples)
+        self.reg_lambda = float(reg_lambda)
+        self.penalty = penalty
+        self.n_threads = resolve_n_jobs(n_jobs)
+        self.weight = self.rows.weight
+        self.penalised = np.concatenate(
+            [np.tile(np.arange(columns) > 0, units) for units, columns in network.shapes]
+        )
+        self.n_evaluations = 0
+        self._map: Map | None = None  # set while `running`
+
+    def __call__(self, theta: NDArray) -> tuple[float, NDArray]:
+        """J and its gradient D at `theta`.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters.
+
+        Returns
+        -------
+        J : float
+        gradient : ndarray of shape (n_parameters,), float64
+            The unrolled D^(l), a new array. With the penalty "l1" it is the subgradient of
+            smallest norm, which is zero at a minimum.
+        """
+        return self.add_l1(theta, *self.smooth(theta))
+
+    @property
+    def l1(self) -> float:
+        """The strength of the sum of absolute weights, 0 where the penalty is smooth."""
+        return PENALTIES[self.penalty].l1 * self.reg_lambda / self.weight
+
+    @property
+    def l2(self) -> float:
+        """The strength of half the sum of squared weights."""
+        return PENALTIES[self.penalty].l2 * self.reg_lambda / self.weight
+
+    def smooth(self, theta: NDArray) -> tuple[float, NDArray]:
+        """J and its gradient without the part of the penalty that has a kink.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        self.n_evaluations += 1
+        with self.running():
+            sums = self.rows.add_up(
+                partial(block_sums, self.network, theta),
+                partial(BlockSums.zero, self.network.n_parameters),
+                *partition(self.network),
+                map=self._map or map,
+            )
+        return self._mean(theta, sums)
+
+    def add_l1(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
+        """J and its subgradient from the smooth part's cost and gradient.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters.
+        cost : float
+            The smooth part of J.
+        gradient : ndarray of shape (n_parameters,)
+            Its gradient; not changed.
+        """
+        if not self.l1:
+            return cost, gradient
+        w = theta[self.penalised]
+        gradient = gradient.copy()
+        gradient[self.penalised] = minimum_norm_subgradient(w, gradient[self.penalised], self.l1)
+        return cost + self.l1 * float(np.abs(w).sum()), gradient
+
+    def proximal(self, theta: NDArray, step: float | NDArray) -> NDArray:
+        """What a gradient step of length `step` leaves to do for the kink of the penalty.
+
+        Minimises ``||v - theta||^2 / (2 step) + l1 sum |v|`` over the penalised entries.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            Where the gradient step has led.
+        step : float or ndarray of shape (n_parameters,)
+            Its length, the learning rate.
+        """
+        if not self.l1:
+            return theta
+        return np.where(self.penalised, soft_threshold(theta, step * self.l1), theta)
+
+    def batch(
+        self,
+        theta: NDArray,
+        rows: slice | NDArray,
+        *,
+        dropout: float | Sequence[float] = 0.0,
+        random_state: np.random.RandomState | None = None,
+    ) -> tuple[float, NDArray]:
+        """The estimate of `smooth` from some of the rows.
+
+        The batch's mean cost stands for that of all rows; the penalty stays lambda/m with
+        the full m.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters.
+        rows : slice or array of int
+            The rows of the batch.
+        dropout : float or sequence of float, default=0.0
+            The probability that a hidden unit is dropped for an example, one for all
+            hidden layers or one for each.
+        random_state : RandomState, optional
+            Where the units to drop are drawn from.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        block = self.rows.block(rows)
+        masks = dropout_masks(self.network, block.X, dropout, random_state)
+        sums = block_sums(self.network, theta, block, dropout=masks)
+        if not sums.weight:
+            return 0.0, np.zeros_like(theta)
+        return self._mean(theta, sums)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The precision of the arithmetic over rows; sums and theta are float64 always."""
+        return self.rows.dtype
+
+    @dtype.setter
+    def dtype(self, dtype) -> None:
+        self.rows = self.rows.astype(dtype)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep the row threads and the limit on BLAS threads for several evaluations.
+
+        A direct call opens and closes them by itself; a solver holds them for its whole
+        run. None outlives this context, so a process may fork afterwards.
+        """
+        if self._map is not None:
+            yield
+            return
+        n_threads = min(self.n_threads, MAX_LANES) if self._is_large() else 1
+        with row_threads(n_threads) as self._map:
+            try:
+                yield
+            finally:
+                self._map = None
+
+    def _is_large(self) -> bool:
+        products = sum(rows * columns for rows, columns in self.network.shapes)
+        return self.rows.n_rows * products > THREADING_PRODUCTS
+
+    def _mean(self, theta: NDArray, sums: BlockSums) -> tuple[float, NDArray]:
+        """Divide the sums by their weight and add the smooth penalty: once, here."""
+        cost = sums.cost / sums.weight
+        gradient = sums.gradient.astype(np.float64, copy=False)
+        gradient /= sums.weight
+        if self.l2:
+            w = np.where(self.penalised, theta, 0.0)
+            cost += 0.5 * self.l2 * float(w @ w)
+            w *= self.l2
+            gradient += w
+        return cost, gradient
+
+
+def partition(network: Network) -> tuple[int, int]:
+    """Rows of a block and number of lanes, from the network's shapes alone.
+
+    A block's activations should stay in a core's cache; a lane costs one gradient.
+    """
+    units = sum(network.layer_sizes[1:])
+    block_rows = int(np.clip(BLOCK_UNITS // units, 256, 2048))
+    n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
+    return block_rows, n_lanes
+
+
+def dropout_masks(
+    network: Network,
+    X,
+    dropout: float | Sequence[float],
+    random_state: np.random.RandomState | None,
+) -> list[NDArray] | None:
+    """Inverted dropout: 0 with the given probability, else 1 / keep probability.
+
+    One mask of shape (rows, s_l) for each hidden layer, None where nothing is dropped.
+    """
+    hidden = network.layer_sizes[1:-1]
+    rates = np.broadcast_to(np.asarray(dropout, dtype=np.float64), len(hidden))
+    if not rates.any():
+        return None
+    rng = check_random_state(random_state)
+    return [
+        ((rng.uniform(size=(X.shape[0], units)) >= rate) / (1.0 - rate)).astype(X.dtype)
+        for units, rate in zip(hidden, rates, strict=True)
+    ]
+
+
+def _float_rows(X, network: Network):
+    X = csr_array(X) if issparse(X) and X.format != "csr" else X
+    X = X if issparse(X) else np.asarray(X)
+    if X.ndim != 2 or X.shape[1] != network.layer_sizes[0]:
+        raise ValueError(
+            f"The network has {network.layer_sizes[0]} inputs, so X must have shape "
+            f"(m, {network.layer_sizes[0]}); got {X.shape}."
+        )
+    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+
+
+def _targets(y: ArrayLike, network: Network) -> NDArray:
+    y, K = np.asarray(y), network.n_outputs
+    if y.ndim == 1:
+        last = max(K, 2) - 1
+        if not np.issubdtype(y.dtype, np.integer) or np.any((y < 0) | (y > last)):
+            raise ValueError(f"Class indices must be integers from 0 to {last}; got {y!r}.")
+        return y
+    if y.ndim != 2 or y.shape[1] != K:
+        raise ValueError(
+            f"y must be class indices of shape (m,) or targets of shape (m, {K}), one "
+            f"for each output unit; got shape {y.shape}."
+        )
+    if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial=1.0) <= 1):
+        raise ValueError("Targets must lie in [0, 1].")
+    if network.output_activation == "softmax" and not np.allclose(y.sum(axis=1), 1.0):
+        raise ValueError("The targets of a softmax must sum to one in every row.")
+    return y
+
+
+def _weights(sample_weight: ArrayLike | None) -> NDArray | None:
+    if sample_weight is None:
+        return None
+    w = np.asarray(sample_weight, dtype=np.float64)
+    if w.ndim != 1 or not (w >= 0).all() or not w.any():
+        raise ValueError(
+            "sample_weight must be one-dimensional, non-negative and not zero everywhere."
+        )
+    return w

@@ -1,0 +1,78 @@
+"""What a network says of rows: logits in blocks, and what they are worth on held-out rows."""
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skbackprop.blocks import RowBlock
+from skbackprop.labels import Labels
+from skbackprop.monitoring import Validation
+from skbackprop.network import Network
+from skbackprop.objective import one_hot, partition
+from skbackprop.threads import resolve_n_jobs, row_threads
+
+
+def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None) -> NDArray:
+    """Z^(L) of all rows, in the precision of X.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    thetas : list of ndarrays
+        Theta^(l).
+    X : {ndarray, CSR} of shape (m, n)
+        Float examples as rows.
+    n_jobs : int, optional
+        Threads over row blocks, see `resolve_n_jobs`.
+
+    Returns
+    -------
+    Z : ndarray of shape (m, K)
+    """
+    thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
+    block_rows, _ = partition(network)
+    if X.shape[0] <= block_rows:
+        return network.propagate(thetas, X).logits
+    Z = np.empty((X.shape[0], network.n_outputs), dtype=X.dtype)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + block_rows)
+        Z[rows] = network.propagate(thetas, X[rows]).logits
+
+    with row_threads(resolve_n_jobs(n_jobs)) as map_blocks:
+        for _ in map_blocks(fill, range(0, X.shape[0], block_rows)):
+            pass
+    return Z
+
+
+def validation(
+    network: Network,
+    labels: Labels,
+    rows: RowBlock,
+    n_jobs: int | None,
+    theta: NDArray,
+) -> Validation:
+    """Mean cost without penalty, and accuracy, on rows that a fit does not see.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    labels : Labels
+        What its outputs stand for.
+    rows : RowBlock
+        The examples.
+    n_jobs : int or None
+        Threads over row blocks.
+    theta : ndarray of shape (n_parameters,)
+        The unrolled parameters.
+    """
+    X, y, sample_weight = rows
+    Z = logits(network, network.reshape(theta), X, n_jobs)
+    right = labels.indices(Z) == y
+    right = right.all(axis=1) if labels.multilabel else right
+    costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
+    average = partial(np.average, weights=sample_weight)
+    return Validation(float(average(costs.astype(np.float64))), float(average(right)))

@@ -1,0 +1,331 @@
+"""Gradient descent over all rows, and its stochastic forms over mini-batches."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skbackprop.monitoring import Monitor
+from skbackprop.objective import Objective
+from skbackprop.solvers.base import Solver
+from skbackprop.solvers.learning_rates import (
+    Adaptive,
+    LearningRate,
+    learning_rate_of,
+    require_fraction,
+    require_positive,
+)
+from skbackprop.solvers.steps import AdamStep, MomentumStep, StepRule
+
+# A rate that is too large may overflow on its way; the monitor then sees a J that is not finite.
+quiet_overflow = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+class GradientSolver(Solver):
+    """A solver that steps along the gradient with a learning rate."""
+
+    learning_rate: float | LearningRate
+
+    @property
+    def advice(self) -> str:
+        """What to do when it did not converge or diverged."""
+        return (
+            f"Try a smaller learning rate than {self.learning_rate!r} if J rises or jumps, a "
+            "larger one or more max_iter if it falls slowly, or the solver 'lbfgs'."
+        )
+
+    @abstractmethod
+    def step_rule(self) -> StepRule:
+        """A new step rule with these options, at rest."""
+
+
+class GradientDescent(GradientSolver):
+    """Batch gradient descent: ``theta - learning_rate * gradient`` of J over all rows.
+
+    Parameters
+    ----------
+    learning_rate : float or learning rate, default=0.1
+        A number, `TimeDecay` or `Adaptive`.
+    momentum : float, default=0.0
+        The share of the last step that is kept, in [0, 1).
+    nesterov : bool, default=False
+        Whether the momentum is Nesterov's; needs a momentum above 0.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRate = 0.1,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+    ):
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    def check(self, objective: Objective) -> None:
+        learning_rate_of(self.learning_rate)
+        _check_momentum(self.momentum, self.nesterov)
+
+    def step_rule(self) -> StepRule:
+        return MomentumStep(self.momentum, self.nesterov)
+
+    @quiet_overflow
+    def minimize(
+        self,
+        objective: Objective,
+        theta: NDArray,
+        monitor: Monitor,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self.check(objective)
+        learning_rate, step = learning_rate_of(self.learning_rate), self.step_rule()
+        rate = learning_rate.initial
+        with objective.running():
+            cost, gradient = objective.smooth(theta)
+            stop = monitor.start(theta, *objective.add_l1(theta, cost, gradient))
+            loss = monitor.best_loss
+            while not stop:
+                theta = objective.proximal(*step(theta, gradient, rate))
+                cost, gradient = objective.smooth(theta)
+                previous, (loss, whole) = loss, objective.add_l1(theta, cost, gradient)
+                stop = monitor(theta, loss, whole)
+                rate = learning_rate.after_step(rate, monitor.n_iter)
+                rate = learning_rate.after_epoch(rate, loss < previous)
+
+
+class StochasticSolver(GradientSolver):
+    """A gradient solver that steps after each mini-batch.
+
+    A batch estimates J and its gradient: the mean over its rows, with the penalty lambda/m
+    of all m rows. After each epoch J and its gradient are computed on all rows, without
+    dropout, for the loss curve and the test of convergence.
+    """
+
+    stochastic = True
+
+    batch_size: int
+    shuffle: bool
+    dropout: float | Sequence[float]
+    n_samples: int | None
+
+    @abstractmethod
+    def step_rule(self) -> StepRule:
+        """A new step rule with these options, at rest."""
+
+    def check(self, objective: Objective) -> None:
+        learning_rate_of(self.learning_rate)
+        if not (isinstance(self.batch_size, Integral) and self.batch_size > 0):
+            raise ValueError(f"batch_size must be a positive integer; got {self.batch_size!r}.")
+        hidden = objective.network.layer_sizes[1:-1]
+        rates = np.asarray(self.dropout, dtype=np.float64)
+        if rates.ndim > 1 or not ((rates >= 0) & (rates < 1)).all():
+            raise ValueError(
+                "dropout must be a probability in [0, 1), or one for each hidden layer; "
+                f"got {self.dropout!r}."
+            )
+        if rates.ndim == 1 and len(rates) != len(hidden):
+            raise ValueError(
+                f"dropout has {len(rates)} probabilities; the network has {len(hidden)} "
+                "hidden layers."
+            )
+        if rates.any() and not hidden:
+            raise ValueError("dropout drops hidden units; this network has none.")
+
+    @quiet_overflow
+    def minimize(
+        self,
+        objective: Objective,
+        theta: NDArray,
+        monitor: Monitor,
+        random_state: np.random.RandomState,
+    ) -> None:
+        self.check(objective)
+        if self.n_samples not in (None, objective.rows.n_rows):
+            raise ValueError(
+                f"n_samples={self.n_samples} is for partial_fit; fit was given "
+                f"{objective.rows.n_rows} rows."
+            )
+        learning_rate = learning_rate_of(self.learning_rate)
+        run = self.new_run(random_state)
+        with objective.running():
+            stop = monitor.start(theta, *objective(theta))
+            loss = monitor.best_loss
+            while not stop:
+                theta = self._epoch(objective, theta, run)
+                previous, (loss, gradient) = loss, objective(theta)
+                run.rate = learning_rate.after_epoch(run.rate, loss < previous)
+                stop = monitor(theta, loss, gradient)
+
+    def new_run(self, random_state: np.random.RandomState) -> "StochasticRun":
+        """A run at rest, with these options."""
+        rate = learning_rate_of(self.learning_rate).initial
+        return StochasticRun(self.step_rule(), rate, random_state)
+
+    def _epoch(self, objective: Objective, theta: NDArray, run: "StochasticRun") -> NDArray:
+        """One pass over the rows, a step after each batch; returns theta."""
+        learning_rate = learning_rate_of(self.learning_rate)
+        for rows in self._batches(objective.rows.n_rows, run.random_state):
+            _, gradient = objective.batch(
+                theta, rows, dropout=self.dropout, random_state=run.random_state
+            )
+            theta = objective.proximal(*run.step(theta, gradient, run.rate))
+            run.n_steps += 1
+            run.rate = learning_rate.after_step(run.rate, run.n_steps)
+        return theta
+
+    @quiet_overflow
+    def partial_minimize(
+        self, objective: Objective, theta: NDArray, run: "StochasticRun"
+    ) -> NDArray:
+        """One epoch over rows that are only some of all: for `partial_fit`.
+
+        Parameters
+        ----------
+        objective : Objective
+            The rows at hand; its weight becomes the m of all rows.
+        theta : ndarray
+            Where to go on from.
+        run : StochasticRun
+            What is carried from call to call; changed.
+
+        Returns
+        -------
+        theta : ndarray
+        """
+        self.check(objective)
+        if isinstance(self.learning_rate, Adaptive):
+            raise ValueError(
+                "An Adaptive learning rate follows J over all rows, which partial_fit never "
+                "sees; use a number or TimeDecay."
+            )
+        run.weight_seen += objective.weight
+        objective.weight = self.n_samples or run.weight_seen
+        with objective.running():
+            return self._epoch(objective, theta, run)
+
+    def _batches(
+        self, n_rows: int, random_state: np.random.RandomState
+    ) -> Iterator[slice | NDArray]:
+        order = random_state.permutation(n_rows) if self.shuffle else None
+        for start in range(0, n_rows, self.batch_size):
+            rows = slice(start, min(start + self.batch_size, n_rows))
+            yield rows if order is None else order[rows]
+
+
+@dataclass
+class StochasticRun:
+    """What a stochastic solver carries from step to step, also between `partial_fit` calls."""
+
+    step: StepRule
+    rate: float
+    random_state: np.random.RandomState
+    n_steps: int = 0
+    weight_seen: float = 0.0
+
+
+class SGD(StochasticSolver):
+    """Stochastic gradient descent with momentum over mini-batches.
+
+    Parameters
+    ----------
+    learning_rate : float or learning rate, default=0.1
+        A number, `TimeDecay` or `Adaptive`.
+    momentum : float, default=0.9
+        The share of the last step that is kept, in [0, 1).
+    nesterov : bool, default=False
+        Whether the momentum is Nesterov's; needs a momentum above 0.
+    batch_size : int, default=200
+        Rows of a mini-batch; the last of an epoch may have fewer.
+    shuffle : bool, default=True
+        Whether each epoch takes the rows in a new random order.
+    dropout : float or sequence of float, default=0.0
+        The probability that a hidden unit is dropped in a step, one for all hidden layers
+        or one for each. Activations that stay are divided by the keep probability;
+        prediction uses the whole network.
+    n_samples : int, optional
+        For `partial_fit`: m, the number of rows in all, that lambda is divided by. None
+        takes the rows seen so far.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRate = 0.1,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        batch_size: int = 200,
+        shuffle: bool = True,
+        dropout: float | Sequence[float] = 0.0,
+        n_samples: int | None = None,
+    ):
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.dropout = dropout
+        self.n_samples = n_samples
+
+    def check(self, objective: Objective) -> None:
+        super().check(objective)
+        _check_momentum(self.momentum, self.nesterov)
+
+    def step_rule(self) -> StepRule:
+        return MomentumStep(self.momentum, self.nesterov)
+
+
+class Adam(StochasticSolver):
+    """Adam over mini-batches: a step length for each parameter from its gradient's moments.
+
+    Parameters
+    ----------
+    learning_rate : float or learning rate, default=0.001
+        A number, `TimeDecay` or `Adaptive`.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay of the running means of the gradient and of its square, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the root of the mean square, positive.
+    batch_size, shuffle, dropout, n_samples
+        As for `SGD`.
+
+    References
+    ----------
+    D. P. Kingma and J. L. Ba, "Adam: a method for stochastic optimization", 2015.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        batch_size: int = 200,
+        shuffle: bool = True,
+        dropout: float | Sequence[float] = 0.0,
+        n_samples: int | None = None,
+    ):
+        self.learning_rate = learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.dropout = dropout
+        self.n_samples = n_samples
+
+    def check(self, objective: Objective) -> None:
+        super().check(objective)
+        require_fraction("beta_1", self.beta_1)
+        require_fraction("beta_2", self.beta_2)
+        require_positive("epsilon", self.epsilon)
+
+    def step_rule(self) -> StepRule:
+        return AdamStep(self.beta_1, self.beta_2, self.epsilon)
+
+
+def _check_momentum(momentum: float, nesterov: bool) -> None:
+    require_fraction("momentum", momentum)
+    if nesterov and not momentum:
+        raise ValueError("nesterov=True needs a momentum above 0.")
