@@ -78,6 +78,10 @@ class ArrayRows:
         """The same rows for arithmetic of another precision."""
         return ArrayRows(self.examples, dtype)
 
+    def every_nth(self, n: int) -> "ArrayRows":
+        """One in n rows, spread evenly; a view where X is dense."""
+        return ArrayRows(self.examples.take(slice(None, None, n)), self.dtype)
+
     def block(self, rows: slice | NDArray) -> RowBlock:
         """The examples of a slice, or of an array of row numbers."""
         block = self.examples.take(rows)

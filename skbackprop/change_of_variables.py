@@ -1,19 +1,27 @@
 r"""An exact linear change of variables that shortens the path of a quasi-Newton solver.
 
-Instead of Theta = [b, W] of a layer the solver sees Theta' = [b', W'] with
+Instead of a layer's Theta = [b, W] the solver sees Theta' = [b', W'] with
 
-.. math:: W = W' P, \quad b = b' - W \mu
+.. math:: W = Q W' P, \quad b = Q b' - W \mu
 
-so that the layer computes :math:`b' + W' P (a - \mu)`: its inputs are centred by mu and
-mixed by P, but no input is touched. J, its minimisers and the convergence test remain those
-of Theta; only the solver's path changes, because to it the inputs look centred and of
-similar spread. The gradient follows from the chain rule, with D = [D_b, D_W] that of Theta:
+so that the layer computes :math:`Q (b' + W' P (a - \mu))`: its inputs are centred by mu and
+mixed by P, its outputs mixed by Q, but no row of the data is touched. J, its minimisers and
+the convergence test remain those of Theta. Only the solver's path changes, because to it the
+inputs look centred and both the inputs and the deltas that come back look of similar spread.
+The gradient follows from the chain rule, with D = [D_b, D_W] that of Theta and P, Q
+symmetric:
 
-.. math:: D_{b'} = D_b, \quad D_{W'} = (D_W - D_b \mu^T) P^T
+.. math:: D_{b'} = Q D_b, \quad D_{W'} = Q (D_W - D_b \mu^T) P
 
-The first layer takes mu and P from the mean and the covariance C of the inputs,
-:math:`P = (C + 0.01 e I)^{-1/4}` with the largest eigenvalue e of C; the layers above take
-for mu what a unit of small weights puts out, g(0), and no P.
+All three are estimated from some of the rows at a given Theta:
+
+- mu is the mean of the layer's inputs, the features or the activations below;
+- P of the first layer is :math:`(C + 0.01 e I)^{-1/4}` with the features' covariance C and
+  its largest eigenvalue e; the layers above have none;
+- Q is :math:`(S + 0.01 e I)^{-1/8}` with :math:`S = \frac{1}{m} \sum_i \delta_i
+  \delta_i^T`, the spread of the errors at the layer's outputs, and its largest eigenvalue e.
+
+A full whitening (powers 1/2) shortens the path less: it also enlarges the noise.
 """
 
 from typing import NamedTuple
@@ -22,73 +30,104 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skbackprop.blocks import ArrayRows
+from skbackprop.blocks import ArrayRows, RowBlock
 from skbackprop.network import Network
+from skbackprop.objective import one_hot
 
-# Beyond this many features the covariance costs more than it saves.
-MAX_MIXED_FEATURES = 1000
-# Rows that the moments of the inputs are taken from: any choice is exact, more is no better.
-MOMENT_ROWS = 10_000
+# Rows to estimate from: any choice is exact, more gain nothing.
+FEATURE_ROWS = 20_000
+ACTIVATION_ROWS = 2_000
+# Beyond this many, an eigendecomposition costs more than it saves.
+MAX_MIXED = 1000
+FEATURE_POWER = -1 / 4
+DELTA_POWER = -1 / 8
+DAMPING = 0.01
+ROUNDING = 1e-10
+
+
+class Mixing(NamedTuple):
+    """A symmetric matrix and its inverse."""
+
+    matrix: NDArray
+    inverse: NDArray
+
+
+class LayerChange(NamedTuple):
+    """mu, P and Q of one layer; None where there is none."""
+
+    mu: NDArray | None = None
+    P: Mixing | None = None
+    Q: Mixing | None = None
 
 
 class ChangeOfVariables(NamedTuple):
-    """One mu and one P for each layer; None where a layer is left as it is.
+    """The change of variables of all layers.
 
     Parameters
     ----------
     network : Network
         Tells the shapes.
-    shifts : list of ndarrays of shape (s_l,) or None
-        mu of each Theta^(l).
-    mixings : list of ndarrays of shape (s_l, s_l) or None
-        P of each Theta^(l), symmetric and invertible.
+    layers : list of LayerChange
+        One for each Theta^(l).
     """
 
     network: Network
-    shifts: list[NDArray | None]
-    mixings: list[NDArray | None]
+    layers: list[LayerChange]
 
     @property
     def bounds(self) -> None:
-        """A solver may move these variables anywhere."""
+        """A solver may move Theta' anywhere."""
         return None
 
     def to_theta(self, z: NDArray) -> NDArray:
-        """Theta' to Theta: ``W = W' P``, ``b = b' - W mu``."""
+        """Theta' to Theta: ``W = Q W' P``, ``b = Q b' - W mu``."""
         theta = z.copy()
-        for Theta, mu, P in self._layers(theta):
+        for Theta, (mu, P, Q) in self._matrices(theta):
+            if Q is not None:
+                Theta[:] = Q.matrix @ Theta
             if P is not None:
-                Theta[:, 1:] = Theta[:, 1:] @ P
+                Theta[:, 1:] = Theta[:, 1:] @ P.matrix
             if mu is not None:
                 Theta[:, 0] -= Theta[:, 1:] @ mu
         return theta
 
     def from_theta(self, theta: NDArray) -> NDArray:
-        """Theta to Theta': ``b' = b + W mu``, ``W' = W P^-1``."""
+        """Theta to Theta': ``b' = Q^-1 (b + W mu)``, ``W' = Q^-1 W P^-1``."""
         z = theta.copy()
-        for Theta, mu, P in self._layers(z):
+        for Theta, (mu, P, Q) in self._matrices(z):
             if mu is not None:
                 Theta[:, 0] += Theta[:, 1:] @ mu
             if P is not None:
-                Theta[:, 1:] = np.linalg.solve(P, Theta[:, 1:].T).T
+                Theta[:, 1:] = Theta[:, 1:] @ P.inverse
+            if Q is not None:
+                Theta[:] = Q.inverse @ Theta
         return z
 
     def pull_back(self, z: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
-        """Cost and gradient of Theta' from those of Theta; the cost is the same."""
+        """J and its gradient for Theta' from those for Theta; J is the same."""
         gradient = gradient.copy()
-        for D, mu, P in self._layers(gradient):
+        for D, (mu, P, Q) in self._matrices(gradient):
             if mu is not None:
                 D[:, 1:] -= np.outer(D[:, 0], mu)
             if P is not None:
-                D[:, 1:] = D[:, 1:] @ P.T
+                D[:, 1:] = D[:, 1:] @ P.matrix
+            if Q is not None:
+                D[:] = Q.matrix @ D
         return cost, gradient
 
-    def _layers(self, vector: NDArray):
-        return zip(self.network.reshape(vector), self.shifts, self.mixings, strict=True)
+    def _matrices(self, vector: NDArray):
+        return zip(self.network.reshape(vector), self.layers, strict=True)
 
 
-def change_of_variables(network: Network, rows: ArrayRows, *, mix: bool) -> ChangeOfVariables:
-    """The change of variables for a network and the rows it is fitted to.
+def change_of_variables(
+    network: Network,
+    rows: ArrayRows,
+    theta: NDArray,
+    *,
+    mix_inputs: bool = True,
+    mix_outputs: bool = True,
+) -> ChangeOfVariables:
+    """The change of variables for a network, the rows it is fitted to, and a place.
 
     Parameters
     ----------
@@ -96,44 +135,90 @@ def change_of_variables(network: Network, rows: ArrayRows, *, mix: bool) -> Chan
         The network.
     rows : ArrayRows
         The examples and their weights.
-    mix : bool
-        Whether the first layer may have a P: not where single weights matter, as to the
+    theta : ndarray of shape (n_parameters,)
+        Where the activations and the deltas are looked at.
+    mix_inputs, mix_outputs : bool, default=True
+        Whether there may be P, and Q: neither where single weights matter, as to the
         penalty "l1".
     """
-    origins = [activation.origin for activation in network.hidden_activations]
-    shifts = [
-        np.full(units, origin) if origin else None
-        for units, origin in zip(network.layer_sizes[1:-1], origins, strict=True)
-    ]
-    mean, covariance = input_moments(rows, mix and network.layer_sizes[0] <= MAX_MIXED_FEATURES)
-    P = None if covariance is None else inverse_fourth_root(covariance)
-    return ChangeOfVariables(network, [mean, *shifts], [P, *([None] * len(shifts))])
+    examples = _every_nth(rows, ACTIVATION_ROWS)
+    means, deltas = _means_and_deltas(network, theta, examples)
+    shares = _shares(examples)
+    layers = []
+    for mu, delta in zip(means, deltas, strict=True):
+        S = (delta.T * shares) @ delta if mix_outputs else None
+        layers.append(LayerChange(mu, None, mixing(S, DELTA_POWER)))
+    if mix_inputs:
+        C = feature_covariance(_every_nth(rows, FEATURE_ROWS))
+        layers[0] = layers[0]._replace(P=mixing(C, FEATURE_POWER))
+    return ChangeOfVariables(network, layers)
 
 
-def input_moments(rows: ArrayRows, want_covariance: bool) -> tuple[NDArray, NDArray | None]:
-    """Weighted mean of the inputs, and their covariance where it is wanted and usable.
+def feature_mean(rows: ArrayRows) -> NDArray:
+    """The weighted mean of the features, from as many rows as it takes to know it.
 
-    With no more rows than features a covariance says little; then there is none.
+    What is only the rounding of a mean of 0 is 0.
     """
-    stride = max(1, rows.n_rows // MOMENT_ROWS)
-    X, _, w = rows.block(slice(0, None, stride))
-    if w is None or not w.any():
-        w = np.ones(X.shape[0])
-    w = w / w.sum()
-    mean = np.asarray(X.T @ w, dtype=np.float64)
-    covariance = None
-    if want_covariance and np.count_nonzero(w) > X.shape[1]:
-        second = X.T @ (X.multiply(w[:, np.newaxis]) if issparse(X) else X * w[:, np.newaxis])
-        second = second.toarray() if issparse(second) else second
-        covariance = np.asarray(second, dtype=np.float64) - np.outer(mean, mean)
-        covariance = covariance if np.isfinite(covariance).all() else None
-    return (mean if np.isfinite(mean).all() else np.zeros_like(mean)), covariance
+    X, shares = (examples := _every_nth(rows, FEATURE_ROWS)).X, _shares(examples)
+    mean = np.asarray(X.T @ shares, dtype=np.float64)
+    size = np.asarray(abs(X).T @ shares, dtype=np.float64)
+    return np.where(np.abs(mean) > ROUNDING * size, mean, 0.0)
 
 
-def inverse_fourth_root(C: NDArray) -> NDArray | None:
-    """(C + 0.01 e I)^(-1/4) of a covariance with largest eigenvalue e; None for C = 0."""
+def mixing(C: NDArray | None, power: float) -> Mixing | None:
+    """(C + 0.01 e I)^power for a covariance C with largest eigenvalue e.
+
+    None where C is unknown, zero or not finite, or so large that it costs more than it saves.
+    """
+    if C is None or len(C) > MAX_MIXED or not np.isfinite(C).all():
+        return None
     eigenvalues, vectors = np.linalg.eigh(C)
     largest = eigenvalues[-1]
     if not largest > 0.0:
         return None
-    return (vectors * (np.maximum(eigenvalues, 0.0) + 0.01 * largest) ** -0.25) @ vectors.T
+    scales = (np.maximum(eigenvalues, 0.0) + DAMPING * largest) ** power
+    return Mixing((vectors * scales) @ vectors.T, (vectors / scales) @ vectors.T)
+
+
+def feature_covariance(examples: RowBlock) -> NDArray | None:
+    """The weighted covariance of the features; None with no more rows than features."""
+    X, shares = examples.X, _shares(examples)
+    if X.shape[1] > MAX_MIXED or np.count_nonzero(shares) <= X.shape[1]:
+        return None
+    weighted = X.multiply(shares[:, np.newaxis]) if issparse(X) else X * shares[:, np.newaxis]
+    second = X.T @ weighted
+    second = second.toarray() if issparse(second) else second
+    mean = X.T @ shares
+    return np.asarray(second, dtype=np.float64) - np.outer(mean, mean)
+
+
+def _means_and_deltas(
+    network: Network, theta: NDArray, examples: RowBlock
+) -> tuple[list[NDArray | None], list[NDArray]]:
+    """The mean inputs of each layer and the deltas of each layer's outputs."""
+    X = examples.X
+    thetas = network.reshape(theta.astype(X.dtype, copy=False))
+    propagation = network.propagate(thetas, X)
+    shares = _shares(examples)
+    means = [np.asarray(A.T @ shares, dtype=np.float64) for A in propagation.inputs]
+    Z = propagation.logits
+    network.loss_record.cost_and_delta(Z, one_hot(examples.y, network.n_outputs, X.dtype))
+    gradient = np.empty(network.n_parameters, dtype=X.dtype)
+    deltas = network.back_propagate(thetas, propagation, Z, out=network.reshape(gradient))
+    return (
+        [mean if np.isfinite(mean).all() else None for mean in means],
+        [delta.astype(np.float64) for delta in deltas],
+    )
+
+
+def _shares(examples: RowBlock) -> NDArray:
+    """The examples' weights, summing to one."""
+    w = examples.sample_weight
+    if w is None or not w.any():
+        w = np.ones(examples.X.shape[0])
+    return w / w.sum()
+
+
+def _every_nth(rows: ArrayRows, n_rows: int) -> RowBlock:
+    """At most about `n_rows` rows, spread evenly."""
+    return rows.block(slice(None, None, max(1, rows.n_rows // n_rows)))

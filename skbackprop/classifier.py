@@ -1,6 +1,6 @@
 """`BackpropClassifier`: validate, encode, choose, solve, predict; no mathematics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy, deepcopy
 from functools import partial
 from math import ceil
@@ -18,14 +18,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skbackprop.activations import ACTIVATIONS
 from skbackprop.blocks import RowBlock
+from skbackprop.change_of_variables import feature_mean
 from skbackprop.labels import Labels
-from skbackprop.losses import LOSS_NAMES, OUTPUT_ACTIVATIONS
 from skbackprop.monitoring import Monitor, Validation
 from skbackprop.network import Network
 from skbackprop.objective import Objective
-from skbackprop.penalties import PENALTIES
 from skbackprop.prediction import logits, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
 from skbackprop.threads import resolve_n_jobs
@@ -214,15 +212,16 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    # Names of records are looked up where the records are, which may have been added to.
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "reg_lambda": [Interval(Real, 0, None, closed="left")],
         "init_epsilon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "solver": [StrOptions(set(SOLVERS)), Solver],
-        "activation": [StrOptions(set(ACTIVATIONS)), "array-like"],
-        "output_activation": [StrOptions(set(OUTPUT_ACTIVATIONS))],
-        "loss": [StrOptions(set(LOSS_NAMES))],
-        "penalty": [StrOptions(set(PENALTIES))],
+        "solver": [str, Solver],
+        "activation": [str, "array-like"],
+        "output_activation": [str],
+        "loss": [str],
+        "penalty": [str],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -260,6 +259,9 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             if "reg_lambda" in params:
                 raise ValueError('"lambda" and "reg_lambda" are one parameter; set one of them.')
             params["reg_lambda"] = params.pop("lambda")
+        if isinstance(self.solver, str) and any(name.startswith("solver__") for name in params):
+            # The options of a solver that is given by its name are its defaults.
+            params.setdefault("solver", solver_of(self.solver))
         return super().set_params(**params)
 
     def __sklearn_tags__(self):
@@ -327,12 +329,18 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         training = RowBlock(X, labels.encode(y), _check_weights(sample_weight, X))
         held_out = self._validation_rows(seen, labels, X_val, y_val, sample_weight_val)
         rng = check_random_state(self.random_state)
-        starts = self._starts(network, labels, theta_init, rng)
         if self.early_stopping and held_out is None:
             training, held_out = self._hold_out(training, labels, rng)
-        runs = self._runs(network, labels, training, held_out, starts, rng)
         solver = solver_of(self.solver)
-        solver.check(runs[0].objective)
+        objective = self._objective(network, self._weigh_classes(labels, training, training))
+        solver.check(objective)
+        given = self._given_start(network, labels, theta_init)
+        centre = feature_mean(objective.rows) if solver.centred_start else None
+        starts = [] if given is None else [given]
+        while len(starts) < self.n_init:
+            starts.append(network.initialize(self.init_epsilon, rng, centre=centre))
+        validate = self._validate(objective, labels, held_out, training)
+        runs = self._runs(objective, starts, validate, rng)
 
         def keep_best() -> Run:
             best = best_of(runs)
@@ -403,8 +411,7 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             theta = network.initialize(self.init_epsilon, run.random_state)
         else:
             theta = network.unroll(self.theta_)
-        theta = solver.partial_minimize(objective, theta, run)
-        loss, gradient = objective(theta)
+        theta, loss, gradient = solver.partial_minimize(objective, theta, run)
         if not np.isfinite(loss):
             raise ValueError(
                 f"J is {loss} after these rows; the parameters from before them are kept. "
@@ -451,22 +458,18 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         )
 
-    def _starts(
-        self, network: Network, labels: Labels, theta_init, rng: np.random.RandomState
-    ) -> list[NDArray]:
-        """`n_init` starting points: what is given, then random ones."""
-        given = []
+    def _given_start(self, network: Network, labels: Labels, theta_init) -> NDArray | None:
+        """Where `theta_init` or `warm_start` says that the first run starts."""
         if theta_init is not None:
-            given = [_check_theta(network, theta_init)]
-        elif self.warm_start and hasattr(self, "theta_"):
-            if not np.array_equal(labels.classes, self.classes_):
-                raise ValueError(
-                    "warm_start needs the classes of the fit before, "
-                    f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
-                )
-            given = [_check_theta(network, self.theta_)]
-        n_random = self.n_init - len(given)
-        return given + [network.initialize(self.init_epsilon, rng) for _ in range(n_random)]
+            return _check_theta(network, theta_init)
+        if not (self.warm_start and hasattr(self, "theta_")):
+            return None
+        if not np.array_equal(labels.classes, self.classes_):
+            raise ValueError(
+                "warm_start needs the classes of the fit before, "
+                f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
+            )
+        return _check_theta(network, self.theta_)
 
     def _validation_rows(
         self, seen: "BackpropClassifier", labels: Labels, X_val, y_val, sample_weight_val
@@ -477,7 +480,9 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         if X_val is None:
             return None
         X, y = validate_data(seen, X_val, y_val, reset=False, multi_output=True, **X_FORMAT)
-        return RowBlock(X, labels.encode(y), _check_weights(sample_weight_val, X))
+        return RowBlock(
+            X, labels.encode(y), _check_weights(sample_weight_val, X, "sample_weight_val")
+        )
 
     def _hold_out(
         self, rows: RowBlock, labels: Labels, rng: np.random.RandomState
@@ -500,6 +505,13 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
                 "and y_val."
             ) from error
         training, held_out = (rows.take(np.sort(chosen)) for chosen in parts)
+        for part in (training, held_out):
+            if part.sample_weight is not None and not part.sample_weight.any():
+                raise ValueError(
+                    "early_stopping has set aside validation_fraction="
+                    f"{self.validation_fraction} of the rows, and all rows of one part have "
+                    "weight 0. Leave out rows of weight 0, or give X_val and y_val."
+                )
         return training, held_out
 
     def _weigh_classes(self, labels: Labels, rows: RowBlock, training: RowBlock) -> RowBlock:
@@ -507,27 +519,34 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is None:
             return rows
         factors = labels.class_factors(self.class_weight, training.y, training.sample_weight)
+        if (factors < 0).any() or not factors.any():
+            raise ValueError(
+                f"class_weight must be non-negative and not zero for every class; got "
+                f"{self.class_weight!r}."
+            )
         weights = factors[rows.y]
         if rows.sample_weight is not None:
             weights = weights * rows.sample_weight
         return rows._replace(sample_weight=weights)
 
+    def _validate(
+        self, objective: Objective, labels: Labels, held_out: RowBlock | None, training: RowBlock
+    ) -> Callable[[NDArray], Validation] | None:
+        """What the validation examples say of a theta."""
+        if held_out is None:
+            return None
+        rows = self._weigh_classes(labels, held_out, training)
+        return partial(validation, objective.network, labels, rows, self.n_jobs)
+
     def _runs(
         self,
-        network: Network,
-        labels: Labels,
-        training: RowBlock,
-        held_out: RowBlock | None,
+        objective: Objective,
         starts: list[NDArray],
+        validate: Callable[[NDArray], Validation] | None,
         rng: np.random.RandomState,
     ) -> list[Run]:
         """One run from each start, with an objective, a monitor and random numbers of its own."""
-        objective = self._objective(network, self._weigh_classes(labels, training, training))
         objective.n_threads = max(1, objective.n_threads // len(starts))
-        validate = None
-        if held_out is not None:
-            weighed = self._weigh_classes(labels, held_out, training)
-            validate = partial(validation, network, labels, weighed, objective.n_threads)
         return [
             Run(
                 copy(objective),
@@ -675,30 +694,36 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         return self._labels.log_probabilities(Z)
 
 
-def _check_weights(sample_weight: ArrayLike | None, X) -> NDArray | None:
+def _check_weights(
+    sample_weight: ArrayLike | None, X, name: str = "sample_weight"
+) -> NDArray | None:
     """Sample weights as a float64 vector of as many entries as X has rows."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
-    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
     if w.ndim != 1:
-        raise ValueError(f"sample_weight must be one-dimensional; got shape {w.shape}.")
+        raise ValueError(f"{name} must be one-dimensional; got shape {w.shape}.")
     check_consistent_length(X, w)
     if (w < 0).any():
-        raise ValueError("sample_weight has negative values; weights must be at least 0.")
+        raise ValueError(f"{name} has negative values; weights must be at least 0.")
     if not w.any():
-        raise ValueError("sample_weight is zero for every example: there is nothing to fit.")
+        raise ValueError(f"{name} is zero for every example: there is nothing to fit.")
     return w
 
 
 def _check_theta(network: Network, theta_init) -> NDArray:
     """A starting point as an unrolled vector of its own."""
+    if not isinstance(theta_init, Iterable):
+        raise ValueError(
+            f"theta_init must be a list of matrices or the unrolled vector; got {theta_init!r}."
+        )
     if all(np.ndim(part) == 0 for part in theta_init):
         theta = np.array(theta_init, dtype=np.float64)
         network.reshape(theta)
     else:
-        theta = network.unroll(theta_init)
+        theta = network.unroll(list(theta_init))
     if not np.isfinite(theta).all():
         raise ValueError("theta_init has entries that are not finite.")
     return theta

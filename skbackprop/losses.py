@@ -94,5 +94,3 @@ LOSSES: dict[tuple[str, str], Loss] = {
     ("softmax", "cross_entropy"): Loss(softmax, softmax_cross_entropy),
     ("softmax", "squared_error"): Loss(softmax, softmax_squared_error),
 }
-OUTPUT_ACTIVATIONS = tuple(dict.fromkeys(output for output, _ in LOSSES))
-LOSS_NAMES = tuple(dict.fromkeys(loss for _, loss in LOSSES))

@@ -76,6 +76,7 @@ class Monitor:
     best_validation: Validation | None = None
     best_criterion: float = np.inf
     n_since_best: int = 0
+    interrupted: bool = False
     started: float = field(default_factory=perf_counter)
 
     @property
@@ -115,6 +116,11 @@ class Monitor:
             self.validation_curve.append(validation)
         return self._look(theta, loss, gradient, validation)
 
+    def interrupt(self) -> None:
+        """Let the run end; from another thread, after its next iteration."""
+        self.interrupted = True
+        self.stop("interrupted", "The fit was interrupted.")
+
     def stop(self, status: str, message: str) -> bool:
         """End the run for a reason of the solver's own."""
         self.status, self.message = status, message
@@ -138,15 +144,17 @@ class Monitor:
             self.best_validation = validation
         if self.verbose:
             self._print_row(loss, gradient_max, validation)
+        if self.interrupted:
+            return True
         if converged:
             return self.stop(
                 "converged", f"The largest gradient entry {gradient_max:.3g} is at most tol."
             )
         if self.n_since_best >= self.n_iter_no_change:
-            what = "validation cost" if early else "J"
+            what = "The validation cost" if early else f"J, now {loss:.8g},"
             return self.stop(
                 "early_stopping" if early else "no_change",
-                f"The {what} has not become lower for {self.n_iter_no_change} iterations.",
+                f"{what} has not become lower for {self.n_iter_no_change} iterations.",
             )
         if self.n_iter >= self.max_iter:
             return self.stop("max_iter", f"max_iter={self.max_iter} iterations are done.")

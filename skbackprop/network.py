@@ -1,7 +1,7 @@
 """The network of the notes: shapes, unrolling, initialisation, forward and back propagation."""
 
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -82,8 +82,8 @@ class Network:
         output_activation: str = "logistic",
         loss: str = "cross_entropy",
     ):
-        sizes = tuple(layer_sizes)
-        if len(sizes) < 2 or not all(isinstance(s, Integral) and s > 0 for s in sizes):
+        sizes = tuple(layer_sizes) if isinstance(layer_sizes, Iterable) else ()
+        if len(sizes) < 2 or not all(is_positive_integer(size) for size in sizes):
             raise ValueError(
                 "layer_sizes must be at least two positive integers (inputs, hidden units..., "
                 f"outputs); got {layer_sizes!r}."
@@ -174,6 +174,7 @@ class Network:
         ValueError
             If `theta` does not have the shape (n_parameters,).
         """
+        theta = np.asarray(theta)
         if theta.shape != (self.n_parameters,):
             raise ValueError(
                 f"A network of layers {self.layer_sizes} has {self.n_parameters} unrolled "
@@ -186,7 +187,9 @@ class Network:
             start = stop
         return thetas
 
-    def initialize(self, init_epsilon="auto", random_state=None) -> NDArray:
+    def initialize(
+        self, init_epsilon="auto", random_state=None, *, centre: NDArray | None = None
+    ) -> NDArray:
         """Random initialisation: every entry uniform on [-epsilon, epsilon].
 
         Parameters
@@ -195,6 +198,9 @@ class Network:
             The half-width; "auto" takes ``sqrt(6) / sqrt(s_l + s_{l+1})`` for Theta^(l).
         random_state : int, RandomState instance or None, default=None
             The source of the random numbers.
+        centre : ndarray of shape (n,), optional
+            Where the features are measured from: the bias of Theta^(1) takes up
+            ``-W centre``, so that the first layer starts as it would for ``X - centre``.
 
         Returns
         -------
@@ -202,6 +208,10 @@ class Network:
             The unrolled parameters. They must differ from each other: hidden units that
             start out equal have equal gradients and stay equal for ever.
         """
+        if init_epsilon != "auto" and not (
+            isinstance(init_epsilon, Real) and float(init_epsilon) >= 0
+        ):
+            raise ValueError(f'init_epsilon must be "auto" or at least 0; got {init_epsilon!r}.')
         rng = check_random_state(random_state)
         matrices = []
         for fan_out, columns in self.shapes:
@@ -209,7 +219,30 @@ class Network:
             if init_epsilon == "auto":
                 epsilon = np.sqrt(6.0 / (fan_out + columns - 1))
             matrices.append(rng.uniform(-epsilon, epsilon, size=(fan_out, columns)))
+        if centre is not None:
+            matrices[0][:, 0] -= matrices[0][:, 1:] @ centre
         return self.unroll(matrices)
+
+    def check_inputs(self, X):
+        """Examples as a two-dimensional float array or sparse matrix of n columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (m, n)
+            Examples as rows.
+
+        Raises
+        ------
+        ValueError
+            If `X` has another shape.
+        """
+        X = X if issparse(X) else np.asarray(X)
+        n = self.layer_sizes[0]
+        if X.ndim != 2 or X.shape[1] != n:
+            raise ValueError(
+                f"The network has {n} inputs, so X must have shape (m, {n}); got {X.shape}."
+            )
+        return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
     # -- propagation -----------------------------------------------------------------------
 
@@ -228,9 +261,7 @@ class Network:
         activations : list
             [A^(1), ..., A^(L)]: X itself, the hidden layers, h(X) of shape (m, K).
         """
-        X = X if issparse(X) else np.asarray(X)
-        if X.dtype not in (np.float32, np.float64):
-            X = X.astype(np.float64)
+        X = self.check_inputs(X)
         propagation = self.propagate(self.reshape(np.asarray(theta, dtype=X.dtype)), X)
         self.loss_record.output(propagation.logits)
         return [X, *propagation.activations, propagation.logits]
@@ -265,7 +296,7 @@ class Network:
         inputs, activations = [X], []
         for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=True)):
             _multiply(inputs[-1], Theta[:, 1:].T, out=Z)
-            Z += Theta[:, 0]
+            Z += np.ascontiguousarray(Theta[:, 0])
             if layer == len(thetas) - 1:
                 break
             self.hidden_activations[layer].function(Z)
@@ -281,7 +312,7 @@ class Network:
         *,
         out: list[NDArray],
         dropout: list[NDArray] | None = None,
-    ) -> None:
+    ) -> list[NDArray]:
         r"""Back propagation: from :math:`\delta^{(L)}` to the summed gradients.
 
         .. math::
@@ -301,7 +332,13 @@ class Network:
             Delta^(l), overwritten, of the shapes of Theta^(l).
         dropout : list of ndarrays, optional
             The masks that forward propagation used.
+
+        Returns
+        -------
+        deltas : list of ndarrays
+            delta^(2)..delta^(L), of shapes (m, s_l).
         """
+        deltas = [delta]
         for layer in reversed(range(len(thetas))):
             A, Delta = propagation.inputs[layer], out[layer]
             Delta[:, 0] = np.ones(len(delta), dtype=delta.dtype) @ delta
@@ -314,6 +351,13 @@ class Network:
             delta *= a
             if dropout is not None:
                 delta *= dropout[layer - 1]
+            deltas.insert(0, delta)
+        return deltas
+
+
+def is_positive_integer(value) -> bool:
+    """Whether a value counts something, such as the units of a layer."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def _multiply(A, B: NDArray, out: NDArray) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from typing import NamedTuple
 
@@ -195,8 +196,8 @@ class Objective:
             raise ValueError(
                 f"X has {m} rows; y and sample_weight must have as many, got {sorted(lengths)}."
             )
-        if not reg_lambda >= 0:
-            raise ValueError(f"reg_lambda must be at least 0; got {reg_lambda!r}.")
+        if not 0 <= reg_lambda < np.inf:
+            raise ValueError(f"reg_lambda must be finite and at least 0; got {reg_lambda!r}.")
         if penalty not in PENALTIES:
             raise ValueError(f"Unknown penalty {penalty!r}; known are {list(PENALTIES)}.")
         self.network = network
@@ -248,12 +249,12 @@ class Objective:
         """
         theta = np.asarray(theta, dtype=np.float64)
         self.n_evaluations += 1
-        with self.running():
+        with self._lanes() as lanes:
             sums = self.rows.add_up(
                 partial(block_sums, self.network, theta),
                 partial(BlockSums.zero, self.network.n_parameters),
                 *partition(self.network),
-                map=self._map or map,
+                map=lanes,
             )
         return self._mean(theta, sums)
 
@@ -325,6 +326,19 @@ class Objective:
             return 0.0, np.zeros_like(theta)
         return self._mean(theta, sums)
 
+    def every_nth(self, n: int) -> "Objective":
+        """The estimate of J from every n-th row, with the penalty of all of them.
+
+        Parameters
+        ----------
+        n : int
+            1 in n rows is taken.
+        """
+        some = copy(self)
+        some.rows = self.rows.every_nth(n)
+        some._map = None
+        return some
+
     @property
     def dtype(self) -> np.dtype:
         """The precision of the arithmetic over rows; sums and theta are float64 always."""
@@ -341,15 +355,20 @@ class Objective:
         A direct call opens and closes them by itself; a solver holds them for its whole
         run. None outlives this context, so a process may fork afterwards.
         """
-        if self._map is not None:
-            yield
-            return
-        n_threads = min(self.n_threads, MAX_LANES) if self._is_large() else 1
-        with row_threads(n_threads) as self._map:
+        with self._lanes() as self._map:
             try:
                 yield
             finally:
                 self._map = None
+
+    @contextmanager
+    def _lanes(self) -> Iterator[Map]:
+        """A map over lanes: that of the context around this, or one for this call alone."""
+        if self._map is not None:
+            yield self._map
+            return
+        with row_threads(min(self.n_threads, MAX_LANES) if self._is_large() else 1) as lanes:
+            yield lanes
 
     def _is_large(self) -> bool:
         products = sum(rows * columns for rows, columns in self.network.shapes)
@@ -379,6 +398,31 @@ def partition(network: Network) -> tuple[int, int]:
     return block_rows, n_lanes
 
 
+def dropout_rates(network: Network, dropout: float | Sequence[float]) -> NDArray:
+    """The probability of dropping a unit, one for each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If one is not in [0, 1), their number is not that of the hidden layers, or there is
+        no hidden layer to drop units of.
+    """
+    n_hidden = len(network.layer_sizes) - 2
+    rates = np.asarray(dropout, dtype=np.float64)
+    if rates.ndim > 1 or not ((rates >= 0) & (rates < 1)).all():
+        raise ValueError(
+            "dropout must be a probability in [0, 1), or one for each hidden layer; got "
+            f"{dropout!r}."
+        )
+    if rates.ndim == 1 and len(rates) != n_hidden:
+        raise ValueError(
+            f"dropout has {len(rates)} probabilities; the network has {n_hidden} hidden layers."
+        )
+    if rates.ndim == 0 and rates > 0 and not n_hidden:
+        raise ValueError("dropout drops hidden units; this network has none.")
+    return np.broadcast_to(rates, n_hidden)
+
+
 def dropout_masks(
     network: Network,
     X,
@@ -389,31 +433,28 @@ def dropout_masks(
 
     One mask of shape (rows, s_l) for each hidden layer, None where nothing is dropped.
     """
-    hidden = network.layer_sizes[1:-1]
-    rates = np.broadcast_to(np.asarray(dropout, dtype=np.float64), len(hidden))
+    rates = dropout_rates(network, dropout)
     if not rates.any():
         return None
     rng = check_random_state(random_state)
     return [
         ((rng.uniform(size=(X.shape[0], units)) >= rate) / (1.0 - rate)).astype(X.dtype)
-        for units, rate in zip(hidden, rates, strict=True)
+        for units, rate in zip(network.layer_sizes[1:-1], rates, strict=True)
     ]
 
 
 def _float_rows(X, network: Network):
     X = csr_array(X) if issparse(X) and X.format != "csr" else X
-    X = X if issparse(X) else np.asarray(X)
-    if X.ndim != 2 or X.shape[1] != network.layer_sizes[0]:
-        raise ValueError(
-            f"The network has {network.layer_sizes[0]} inputs, so X must have shape "
-            f"(m, {network.layer_sizes[0]}); got {X.shape}."
-        )
-    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
+    X = network.check_inputs(X)
+    if not X.shape[0]:
+        raise ValueError("X has no rows.")
+    return X
 
 
 def _targets(y: ArrayLike, network: Network) -> NDArray:
     y, K = np.asarray(y), network.n_outputs
     if y.ndim == 1:
+        y = y.astype(int) if y.dtype == bool else y
         last = max(K, 2) - 1
         if not np.issubdtype(y.dtype, np.integer) or np.any((y < 0) | (y > last)):
             raise ValueError(f"Class indices must be integers from 0 to {last}; got {y!r}.")
@@ -434,8 +475,8 @@ def _weights(sample_weight: ArrayLike | None) -> NDArray | None:
     if sample_weight is None:
         return None
     w = np.asarray(sample_weight, dtype=np.float64)
-    if w.ndim != 1 or not (w >= 0).all() or not w.any():
+    if w.ndim != 1 or not ((w >= 0) & (w < np.inf)).all() or not w.any():
         raise ValueError(
-            "sample_weight must be one-dimensional, non-negative and not zero everywhere."
+            "sample_weight must be one-dimensional, finite, non-negative and not zero everywhere."
         )
     return w

@@ -6,42 +6,54 @@ threads, which a multi-threaded matrix product is not.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Integral
 
 import joblib
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 
 @lru_cache(maxsize=1)
-def _controller() -> ThreadpoolController:
+def _blas_libraries() -> list[LibController]:
     # Finding the loaded libraries takes milliseconds, setting their limits microseconds.
-    return ThreadpoolController().select(user_api="blas")
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _set_blas_threads(numbers: Iterable[int]) -> None:
+    for library, n_threads in zip(_blas_libraries(), numbers, strict=True):
+        library.set_num_threads(n_threads)
+        # From threadpoolctl 3.8 on, the thread that has set a limit keeps others from setting
+        # one. Here the thread that lifts it may be another, so none of them keeps that right.
+        getattr(library, "clear_controlling_thread", lambda: None)()
+
+
+def _limit_this_thread() -> None:
+    """One BLAS thread for a row thread, where the BLAS counts threads for each caller."""
+    _set_blas_threads(1 for _ in _blas_libraries())
 
 
 class _SingleThreadedBlas:
     """One BLAS thread while anybody asks for it, in any thread of the process.
 
     Overlapping limits of threadpoolctl restore each other's values and can leave the
-    process at one thread for good; this guard counts its holders and only the first sets
-    and the last restores.
+    process at one thread for good; this guard counts its holders, the first sets the limit
+    and the last lifts it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders = 0
-        self._limit = ExitStack()
-        self._n_threads = 1
+        self._unlimited: list[int] = []
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             if self._holders == 0:
-                self._n_threads = _blas_threads()
-                self._limit.enter_context(_controller().limit(limits=1))
+                self._unlimited = [library.num_threads for library in _blas_libraries()]
+                _limit_this_thread()
             self._holders += 1
         try:
             yield
@@ -49,16 +61,14 @@ class _SingleThreadedBlas:
             with self._lock:
                 self._holders -= 1
                 if self._holders == 0:
-                    self._limit.close()
+                    _set_blas_threads(self._unlimited)
 
     def n_threads(self) -> int:
         """What the BLAS may use when nobody limits it."""
         with self._lock:
-            return self._n_threads if self._holders else _blas_threads()
-
-
-def _blas_threads() -> int:
-    return max((library.num_threads for library in _controller().lib_controllers), default=1)
+            if self._holders:
+                return max(self._unlimited, default=1)
+            return max((library.num_threads for library in _blas_libraries()), default=1)
 
 
 single_threaded_blas = _SingleThreadedBlas()
@@ -74,7 +84,7 @@ def row_threads(n_threads: int) -> Iterator[Callable]:
         if n_threads == 1:
             yield map
             return
-        with ThreadPoolExecutor(n_threads) as executor:
+        with ThreadPoolExecutor(n_threads, initializer=_limit_this_thread) as executor:
             yield executor.map
 
 

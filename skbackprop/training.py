@@ -1,10 +1,10 @@
 """One fit: the solver from each start, the best of the results, and what to say of it."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 from sklearn.exceptions import ConvergenceWarning
@@ -52,16 +52,24 @@ class Run(NamedTuple):
 def train(solver: Solver, runs: list[Run], n_threads: int) -> None:
     """Minimise from every start, at most `n_threads` of them at a time.
 
-    The results are in the runs' monitors, also when an interrupt ends them early.
+    The results are in the runs' monitors. An interrupt ends all runs and goes on; each
+    monitor then holds what its run has found so far.
     """
-    if len(runs) == 1 or n_threads == 1:
-        for run in runs:
-            solver.minimize(run.objective, run.theta, run.monitor, run.random_state)
-        return
-    Parallel(n_jobs=min(len(runs), n_threads), prefer="threads")(
-        delayed(solver.minimize)(run.objective, run.theta, run.monitor, run.random_state)
-        for run in runs
-    )
+
+    def minimize(run: Run) -> None:
+        solver.minimize(run.objective, run.theta, run.monitor, run.random_state)
+
+    with ThreadPoolExecutor(min(len(runs), n_threads)) as executor:
+        try:
+            # One run stays in this thread, where an interrupt reaches it at once.
+            for _ in map(minimize, runs) if len(runs) == 1 else executor.map(minimize, runs):
+                pass
+        except BaseException:
+            # Leaving the executor waits for runs that are under way.
+            for run in runs:
+                run.monitor.interrupt()
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
 def best_of(runs: list[Run]) -> Run:
@@ -87,9 +95,9 @@ def warn_unless_converged(solver: Solver, run: Run) -> None:
     if result.success:
         return
     warnings.warn(
-        f"{type(solver).__name__} stopped before it converged: {result.message} "
-        f"J = {result.fun:.8g}, largest gradient entry {result.gradient_max:.3g} "
-        f"(tol={run.monitor.tol:g}), {result.nit} iterations, {result.nfev} evaluations. "
+        f"{type(solver).__name__} stopped before it converged: {result.message} The best "
+        f"parameters have J = {result.fun:.8g}, largest gradient entry {result.gradient_max:.3g} "
+        f"(tol={run.monitor.tol:g}), after {result.nit} iterations, {result.nfev} evaluations. "
         f"{solver.advice}",
         ConvergenceWarning,
         stacklevel=3,

@@ -20,6 +20,9 @@ class Solver(BaseEstimator):
 
     # Whether an epoch is many steps, each on some of the rows (`partial_fit` needs it).
     stochastic = False
+    # Whether random starts are measured from the mean of the features (`Network.initialize`):
+    # its variables are, and a start far from them may be on a plateau that it cannot leave.
+    centred_start = False
 
     @property
     def advice(self) -> str:

@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skbackprop.monitoring import Monitor
-from skbackprop.objective import Objective
+from skbackprop.network import is_positive_integer
+from skbackprop.objective import Objective, dropout_rates
 from skbackprop.solvers.base import Solver
 from skbackprop.solvers.learning_rates import (
     Adaptive,
@@ -34,7 +34,8 @@ class GradientSolver(Solver):
         """What to do when it did not converge or diverged."""
         return (
             f"Try a smaller learning rate than {self.learning_rate!r} if J rises or jumps, a "
-            "larger one or more max_iter if it falls slowly, or the solver 'lbfgs'."
+            "larger one or more max_iter if it falls slowly, a larger n_iter_no_change if "
+            "momentum makes it swing, or the solver 'lbfgs'."
         )
 
     @abstractmethod
@@ -88,7 +89,7 @@ class GradientDescent(GradientSolver):
             stop = monitor.start(theta, *objective.add_l1(theta, cost, gradient))
             loss = monitor.best_loss
             while not stop:
-                theta = objective.proximal(*step(theta, gradient, rate))
+                theta = step(theta, gradient, rate, objective.proximal)
                 cost, gradient = objective.smooth(theta)
                 previous, (loss, whole) = loss, objective.add_l1(theta, cost, gradient)
                 stop = monitor(theta, loss, whole)
@@ -117,22 +118,13 @@ class StochasticSolver(GradientSolver):
 
     def check(self, objective: Objective) -> None:
         learning_rate_of(self.learning_rate)
-        if not (isinstance(self.batch_size, Integral) and self.batch_size > 0):
+        if not is_positive_integer(self.batch_size):
             raise ValueError(f"batch_size must be a positive integer; got {self.batch_size!r}.")
-        hidden = objective.network.layer_sizes[1:-1]
-        rates = np.asarray(self.dropout, dtype=np.float64)
-        if rates.ndim > 1 or not ((rates >= 0) & (rates < 1)).all():
+        if self.n_samples is not None and not is_positive_integer(self.n_samples):
             raise ValueError(
-                "dropout must be a probability in [0, 1), or one for each hidden layer; "
-                f"got {self.dropout!r}."
+                f"n_samples must be a positive integer or None; got {self.n_samples!r}."
             )
-        if rates.ndim == 1 and len(rates) != len(hidden):
-            raise ValueError(
-                f"dropout has {len(rates)} probabilities; the network has {len(hidden)} "
-                "hidden layers."
-            )
-        if rates.any() and not hidden:
-            raise ValueError("dropout drops hidden units; this network has none.")
+        dropout_rates(objective.network, self.dropout)
 
     @quiet_overflow
     def minimize(
@@ -171,7 +163,7 @@ class StochasticSolver(GradientSolver):
             _, gradient = objective.batch(
                 theta, rows, dropout=self.dropout, random_state=run.random_state
             )
-            theta = objective.proximal(*run.step(theta, gradient, run.rate))
+            theta = run.step(theta, gradient, run.rate, objective.proximal)
             run.n_steps += 1
             run.rate = learning_rate.after_step(run.rate, run.n_steps)
         return theta
@@ -179,7 +171,7 @@ class StochasticSolver(GradientSolver):
     @quiet_overflow
     def partial_minimize(
         self, objective: Objective, theta: NDArray, run: "StochasticRun"
-    ) -> NDArray:
+    ) -> tuple[NDArray, float, NDArray]:
         """One epoch over rows that are only some of all: for `partial_fit`.
 
         Parameters
@@ -193,7 +185,8 @@ class StochasticSolver(GradientSolver):
 
         Returns
         -------
-        theta : ndarray
+        theta, J, gradient : ndarray, float, ndarray
+            Where the epoch led, and what the rows at hand say of it.
         """
         self.check(objective)
         if isinstance(self.learning_rate, Adaptive):
@@ -201,10 +194,14 @@ class StochasticSolver(GradientSolver):
                 "An Adaptive learning rate follows J over all rows, which partial_fit never "
                 "sees; use a number or TimeDecay."
             )
+        # Options that were changed since the last call hold from here on.
+        run.step = self.step_rule().after(run.step)
+        run.rate = learning_rate_of(self.learning_rate).after_step(run.rate, run.n_steps)
         run.weight_seen += objective.weight
         objective.weight = self.n_samples or run.weight_seen
         with objective.running():
-            return self._epoch(objective, theta, run)
+            theta = self._epoch(objective, theta, run)
+            return theta, *objective(theta)
 
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState

@@ -1,14 +1,16 @@
 """The solvers of `scipy.optimize.minimize`: limited-memory BFGS, BFGS, conjugate gradients."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from skbackprop.change_of_variables import ChangeOfVariables, change_of_variables
+from skbackprop.change_of_variables import change_of_variables
 from skbackprop.monitoring import Monitor
+from skbackprop.network import is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.solvers.base import Solver
 from skbackprop.solvers.split_variables import SplitVariables
@@ -17,15 +19,29 @@ from skbackprop.solvers.split_variables import SplitVariables
 CORRECTION_BYTES = 2**28
 # BFGS holds a p x p matrix.
 MAX_BFGS_PARAMETERS = 5000
+# What J has to fall by, relative to itself, for another try to be worth while.
+ROUNDING = 1e-12
+# With so many rows, a few iterations on every eighth find a better start at little cost.
+HEAD_START_ROWS = 1000
+HEAD_START_STRIDE = 8
+HEAD_START_ITERATIONS = 20
 
 
 class Trial(NamedTuple):
-    """A point that the line search has tried: SciPy's variables, theta, smooth J, gradient."""
+    """A point that was tried: theta, the smooth J and its gradient."""
 
-    z: NDArray
     theta: NDArray
     cost: float
     gradient: NDArray
+
+    @classmethod
+    def at(cls, theta: NDArray, objective: Objective) -> "Trial":
+        """Evaluate the objective."""
+        return cls(theta, *objective.smooth(theta))
+
+    def whole(self, objective: Objective) -> tuple[float, NDArray]:
+        """J and its (sub)gradient with all of the penalty."""
+        return objective.add_l1(*self)
 
 
 class SciPySolver(Solver):
@@ -36,14 +52,13 @@ class SciPySolver(Solver):
     """
 
     method: str
+    centred_start = True
 
     @abstractmethod
     def _options(self, objective: Objective) -> dict:
         """Options of the method, with its own stopping tests off."""
 
-    def _variables(self, objective: Objective) -> ChangeOfVariables | SplitVariables:
-        return change_of_variables(objective.network, objective.rows, mix=True)
-
+    @np.errstate(over="ignore", invalid="ignore")
     def minimize(
         self,
         objective: Objective,
@@ -53,44 +68,86 @@ class SciPySolver(Solver):
     ) -> None:
         self.check(objective)
         with objective.running():
-            reason = self._run(objective, theta, monitor)
-            best = monitor.best_theta
-            if monitor.status == "running" and best is not None and objective.dtype == np.float32:
-                # The rounding of float32 hides what is left to gain: finish in float64.
-                objective.dtype = np.dtype(np.float64)
-                reason = self._run(objective, best, monitor)
+            start = Trial.at(theta, objective)
+            if monitor.start(start.theta, *start.whole(objective)):
+                return
+            start = self._head_start(objective, start)
+            reason = self._run(objective, start, monitor)
+            while monitor.status == "running" and monitor.best_theta is not None:
+                gained = start.cost - monitor.best_loss
+                if gained <= ROUNDING * abs(start.cost):
+                    if objective.dtype == np.float64:
+                        break
+                    # The rounding of float32 hides what is left to gain: finish in float64.
+                    objective.dtype = np.dtype(np.float64)
+                # A line search may fail where the curvature it remembers misleads: forget it.
+                start = Trial.at(monitor.best_theta, objective)
+                if monitor.start(start.theta, *start.whole(objective)):
+                    return
+                reason = self._run(objective, start, monitor)
         if monitor.status == "running":
             monitor.stop("failed", f"The line search found no lower J ({reason}).")
 
-    def _run(self, objective: Objective, theta: NDArray, monitor: Monitor) -> str:
-        """One call of SciPy; returns why it ended, if it was not the monitor."""
-        variables = self._variables(objective)
-        trials: list[Trial] = []
+    def _head_start(self, objective: Objective, start: "Trial") -> "Trial":
+        """A better place to start from, found on some of the rows."""
+        if not self._head_starts(objective):
+            return start
+        some = objective.every_nth(HEAD_START_STRIDE)
+        rest = iter(range(HEAD_START_ITERATIONS - 1))
+        last = [start]
+
+        def report(trial: Trial) -> bool:
+            last[0] = trial
+            return next(rest, None) is None
+
+        with some.running():
+            self._iterate(some, Trial.at(start.theta, some), report)
+        found = Trial.at(last[0].theta, objective)
+        return found if found.cost < start.cost else start
+
+    def _head_starts(self, objective: Objective) -> bool:
+        return objective.rows.n_rows >= HEAD_START_ROWS
+
+    def _run(self, objective: Objective, start: "Trial", monitor: Monitor) -> str:
+        """Iterate until the monitor says stop, or SciPy; returns SciPy's reason."""
+        return self._iterate(
+            objective, start, lambda trial: monitor(trial.theta, *trial.whole(objective))
+        )
+
+    def _iterate(
+        self, objective: Objective, start: "Trial", report: Callable[["Trial"], bool]
+    ) -> str:
+        """One call of SciPy, which stops when `report` of an iterate says so."""
+        change = change_of_variables(
+            objective.network,
+            objective.rows,
+            start.theta,
+            mix_inputs=not objective.l1,
+            mix_outputs=not objective.l1 and self._head_starts(objective),
+        )
+        variables = (
+            SplitVariables(change, objective.penalised, objective.l1) if objective.l1 else change
+        )
+        z = variables.from_theta(start.theta)
+        trials = [(z, start)]
 
         def evaluate(z: NDArray) -> tuple[float, NDArray]:
-            if not (trials and np.array_equal(trials[-1].z, z)):
-                theta = variables.to_theta(z)
-                trials.append(Trial(z.copy(), theta, *objective.smooth(theta)))
-            return variables.pull_back(z, trials[-1].cost, trials[-1].gradient)
+            if not np.array_equal(trials[-1][0], z):
+                trials.append((z.copy(), Trial.at(variables.to_theta(z), objective)))
+            return variables.pull_back(z, trials[-1][1].cost, trials[-1][1].gradient)
 
         def after_iteration(intermediate_result) -> None:
             # The point that the line search accepted is one it has tried, mostly the last.
             z = intermediate_result.x
-            accepted = [trial for trial in trials if np.array_equal(trial.z, z)]
-            trials[:] = accepted[-1:]
+            trials.sort(key=lambda trial: np.array_equal(trial[0], z))
+            del trials[:-1]
             evaluate(z)
-            _, theta, cost, gradient = trials[-1]
-            if monitor(theta, *objective.add_l1(theta, cost, gradient)):
+            if report(trials[-1][1]):
                 raise StopIteration
 
-        start = variables.from_theta(theta)
-        evaluate(start)
-        _, theta, cost, gradient = trials[-1]
-        if monitor.start(theta, *objective.add_l1(theta, cost, gradient)):
-            return monitor.message
         result = minimize(
             evaluate,
-            start,
+            z,
             jac=True,
             method=self.method,
             bounds=variables.bounds,
@@ -119,21 +176,22 @@ class LBFGS(SciPySolver):
         self.n_corrections = n_corrections
         self.max_line_search = max_line_search
 
+    def check(self, objective: Objective) -> None:
+        for name in ("n_corrections", "max_line_search"):
+            if not is_positive_integer(getattr(self, name)):
+                raise ValueError(
+                    f"{name} must be a positive integer; got {getattr(self, name)!r}."
+                )
+
     def _options(self, objective: Objective) -> dict:
         affordable = CORRECTION_BYTES // (16 * objective.network.n_parameters)
         return {
-            "maxcor": max(3, min(self.n_corrections, affordable)),
+            "maxcor": max(1, min(self.n_corrections, affordable)),
             "maxls": self.max_line_search,
             "maxfun": np.iinfo(np.int32).max,
             "ftol": 0.0,
             "gtol": 0.0,
         }
-
-    def _variables(self, objective: Objective) -> ChangeOfVariables | SplitVariables:
-        change = change_of_variables(objective.network, objective.rows, mix=not objective.l1)
-        if not objective.l1:
-            return change
-        return SplitVariables(change, objective.penalised, objective.l1)
 
 
 class BFGS(SciPySolver):

@@ -1,19 +1,26 @@
 """How a gradient becomes a step: momentum, Nesterov momentum, Adam.
 
-A step rule lives as long as a run. It returns where the step leads and the length of the
-step for each entry, which the proximal step of a penalty with a kink needs.
+A step rule lives as long as a run. It is given ``proximal(theta, step)``, what a gradient step
+leaves to do for a penalty with a kink; without one that returns theta.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Proximal = Callable[[NDArray, float | NDArray], NDArray]
 
 
 class MomentumStep:
     """A gradient step that keeps some of the last one.
 
-    ``velocity = momentum * velocity - rate * gradient``, then ``theta + velocity``, or with
-    Nesterov's momentum ``theta + momentum * velocity - rate * gradient``: the gradient is
-    taken where the momentum is about to lead.
+    With ``x' = proximal(theta - rate * gradient)``, without momentum theta becomes x'. With
+    momentum the last displacement is added before the proximal step; with Nesterov's, theta
+    becomes ``x' + momentum * (x' - x)``: the next gradient is taken where the momentum leads.
+
+    Without a proximal step these are ``velocity = momentum * velocity - rate * gradient``, then
+    ``theta + velocity``, or ``theta + momentum * velocity - rate * gradient``.
 
     Parameters
     ----------
@@ -28,11 +35,25 @@ class MomentumStep:
         self.nesterov = nesterov
         self.velocity: float | NDArray = 0.0
 
-    def __call__(self, theta: NDArray, gradient: NDArray, rate: float) -> tuple[NDArray, float]:
-        self.velocity = self.momentum * self.velocity - rate * gradient
+    def after(self, last: "StepRule") -> "MomentumStep":
+        """Go on from what another rule of this kind has gathered; returns self."""
+        if isinstance(last, MomentumStep):
+            self.velocity = last.velocity
+        return self
+
+    def __call__(
+        self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal
+    ) -> NDArray:
         if self.nesterov:
-            return theta + self.momentum * self.velocity - rate * gradient, rate
-        return theta + self.velocity, rate
+            # theta is x + momentum * velocity.
+            x = theta - self.momentum * self.velocity
+            moved = proximal(theta - rate * gradient, rate)
+            self.velocity = moved - x
+            return moved + self.momentum * self.velocity
+        moved = proximal(theta + self.momentum * self.velocity - rate * gradient, rate)
+        # What was really moved: a velocity of gradients alone would weaken the proximal step.
+        self.velocity = moved - theta
+        return moved
 
 
 class AdamStep:
@@ -52,7 +73,16 @@ class AdamStep:
         self.mean_square: float | NDArray = 0.0
         self.n_steps = 0
 
-    def __call__(self, theta: NDArray, gradient: NDArray, rate: float) -> tuple[NDArray, NDArray]:
+    def after(self, last: "StepRule") -> "AdamStep":
+        """Go on from what another rule of this kind has gathered; returns self."""
+        if isinstance(last, AdamStep):
+            self.mean, self.mean_square = last.mean, last.mean_square
+            self.n_steps = last.n_steps
+        return self
+
+    def __call__(
+        self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal
+    ) -> NDArray:
         self.n_steps += 1
         self.mean = self.beta_1 * self.mean + (1.0 - self.beta_1) * gradient
         self.mean_square = self.beta_2 * self.mean_square + (1.0 - self.beta_2) * gradient**2
@@ -60,7 +90,7 @@ class AdamStep:
         mean = self.mean / (1.0 - self.beta_1**self.n_steps)
         mean_square = self.mean_square / (1.0 - self.beta_2**self.n_steps)
         step = rate / (np.sqrt(mean_square) + self.epsilon)
-        return theta - step * mean, step
+        return proximal(theta - step * mean, step)
 
 
 StepRule = MomentumStep | AdamStep
