@@ -22,14 +22,10 @@ class Activation(NamedTuple):
         ``function(z)`` replaces z by g(z) in place.
     derivative : callable
         ``derivative(a)`` replaces the activation ``a = g(z)`` by g'(z) in place.
-    origin : float
-        g(0), what a unit with small weights puts out. `change_of_variables` centres the
-        inputs of the next layer there.
     """
 
     function: Callable[[NDArray], None]
     derivative: Callable[[NDArray], None]
-    origin: float
 
 
 def logistic(z: NDArray) -> None:
@@ -78,8 +74,8 @@ def identity_derivative(a: NDArray) -> None:
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "logistic": Activation(logistic, logistic_derivative, origin=0.5),
-    "tanh": Activation(tanh, tanh_derivative, origin=0.0),
-    "relu": Activation(relu, relu_derivative, origin=0.0),
-    "identity": Activation(identity, identity_derivative, origin=0.0),
+    "logistic": Activation(logistic, logistic_derivative),
+    "tanh": Activation(tanh, tanh_derivative),
+    "relu": Activation(relu, relu_derivative),
+    "identity": Activation(identity, identity_derivative),
 }

@@ -1,9 +1,8 @@
 """`BackpropClassifier`: validate, encode, choose, solve, predict; no mathematics."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy, deepcopy
 from functools import partial
-from math import ceil
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,15 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skbackprop.blocks import RowBlock
+from skbackprop.callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from skbackprop.change_of_variables import feature_mean
+from skbackprop.examples import (
+    X_FORMAT,
+    check_theta,
+    check_weights,
+    class_factors,
+    hold_out,
+    weigh_classes,
+)
 from skbackprop.labels import Labels
 from skbackprop.monitoring import Monitor, Validation
 from skbackprop.network import Network
@@ -27,10 +34,16 @@ from skbackprop.objective import Objective
 from skbackprop.prediction import logits, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
 from skbackprop.threads import resolve_n_jobs
-from skbackprop.training import Run, best_of, train, warn_interrupted, warn_unless_converged
+from skbackprop.training import (
+    Run,
+    best_of,
+    plan_runs,
+    train,
+    warn_interrupted,
+    warn_unless_converged,
+)
 
-# What X may be; a type that is not a float of these becomes float64.
-X_FORMAT = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 
 def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
@@ -45,7 +58,7 @@ def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
     return True
 
 
-class BackpropClassifier(ClassifierMixin, BaseEstimator):
+class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     r"""A multi-layer perceptron trained by back propagation and L-BFGS.
 
     Minimises over the parameters :math:`\Theta^{(l)}` of a feed-forward network h
@@ -274,6 +287,7 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
 
     # -- fitting ---------------------------------------------------------------------------
 
+    @with_callbacks
     def fit(
         self,
         X,
@@ -323,24 +337,42 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         self._validate_params()
         # validate_data writes on the estimator before it raises: let it write on another.
         seen = copy(self)
+        X_given, y_given = X, y
         X, y = validate_data(seen, X, y, multi_output=True, **X_FORMAT)
         labels = Labels.of(y, self.output_activation == "softmax")
         network = self._network(X.shape[1], labels)
-        training = RowBlock(X, labels.encode(y), _check_weights(sample_weight, X))
+        training = RowBlock(X, labels.encode(y), check_weights(sample_weight, X))
         held_out = self._validation_rows(seen, labels, X_val, y_val, sample_weight_val)
         rng = check_random_state(self.random_state)
         if self.early_stopping and held_out is None:
-            training, held_out = self._hold_out(training, labels, rng)
+            training, held_out = hold_out(training, labels, self.validation_fraction, rng)
+        factors = class_factors(self.class_weight, labels, training)
+        objective = self._objective(network, weigh_classes(training, factors))
         solver = solver_of(self.solver)
-        objective = self._objective(network, self._weigh_classes(labels, training, training))
         solver.check(objective)
-        given = self._given_start(network, labels, theta_init)
-        centre = feature_mean(objective.rows) if solver.centred_start else None
-        starts = [] if given is None else [given]
-        while len(starts) < self.n_init:
-            starts.append(network.initialize(self.init_epsilon, rng, centre=centre))
-        validate = self._validate(objective, labels, held_out, training)
-        runs = self._runs(objective, starts, validate, rng)
+        starts = self._starts(objective, labels, theta_init, solver.centred_start, rng)
+        callbacks = FitCallbacks(
+            self,
+            X_given,
+            y_given,
+            sample_weight,
+            len(starts),
+            self.max_iter,
+            partial(fitted_attributes, seen, network, labels),
+        )
+        validate = None
+        if held_out is not None:
+            rows = weigh_classes(held_out, factors)
+            validate = partial(validation, network, labels, rows, self.n_jobs)
+        monitor = Monitor(
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_iter_no_change=self.n_iter_no_change,
+            validate=validate,
+            early_stopping=self.early_stopping,
+            verbose=bool(self.verbose),
+        )
+        runs = plan_runs(objective, starts, monitor, callbacks, rng)
 
         def keep_best() -> Run:
             best = best_of(runs)
@@ -348,6 +380,7 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             self._keep(
                 seen, network, labels, best.result(), monitor.loss_curve, monitor.validation_curve
             )
+            self._stream = None  # partial_fit goes on from here afresh
             return best
 
         try:
@@ -356,8 +389,9 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             if any(run.monitor.best_theta is not None for run in runs):
                 warn_interrupted(keep_best())
             raise
-        self._stream = None
-        warn_unless_converged(solver, keep_best())
+        best = keep_best()
+        callbacks.end()
+        warn_unless_converged(solver, best)
         return self
 
     @available_if(_has_partial_fit)
@@ -401,8 +435,9 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         X, y = validate_data(seen, X, y, multi_output=True, reset=first, **X_FORMAT)
         labels = self._stream_labels(y, classes, first)
         network = self._network(X.shape[1], labels) if first else self.network_
-        rows = RowBlock(X, labels.encode(y), _check_weights(sample_weight, X))
-        objective = self._objective(network, self._weigh_classes(labels, rows, rows))
+        rows = RowBlock(X, labels.encode(y), check_weights(sample_weight, X))
+        factors = class_factors(self.class_weight, labels, rows)
+        objective = self._objective(network, weigh_classes(rows, factors))
         solver = solver_of(self.solver)
         run = deepcopy(getattr(self, "_stream", None)) or solver.new_run(
             check_random_state(self.random_state)
@@ -458,18 +493,31 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         )
 
-    def _given_start(self, network: Network, labels: Labels, theta_init) -> NDArray | None:
-        """Where `theta_init` or `warm_start` says that the first run starts."""
+    def _starts(
+        self,
+        objective: Objective,
+        labels: Labels,
+        theta_init,
+        centred: bool,
+        rng: np.random.RandomState,
+    ) -> list[NDArray]:
+        """`n_init` starting points: what is given, then random ones."""
+        network = objective.network
+        given = []
         if theta_init is not None:
-            return _check_theta(network, theta_init)
-        if not (self.warm_start and hasattr(self, "theta_")):
-            return None
-        if not np.array_equal(labels.classes, self.classes_):
-            raise ValueError(
-                "warm_start needs the classes of the fit before, "
-                f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
-            )
-        return _check_theta(network, self.theta_)
+            given = [check_theta(network, theta_init)]
+        elif self.warm_start and hasattr(self, "theta_"):
+            if not np.array_equal(labels.classes, self.classes_):
+                raise ValueError(
+                    "warm_start needs the classes of the fit before, "
+                    f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
+                )
+            given = [check_theta(network, self.theta_)]
+        centre = feature_mean(objective.rows) if centred else None
+        return given + [
+            network.initialize(self.init_epsilon, rng, centre=centre)
+            for _ in range(self.n_init - len(given))
+        ]
 
     def _validation_rows(
         self, seen: "BackpropClassifier", labels: Labels, X_val, y_val, sample_weight_val
@@ -481,88 +529,8 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
             return None
         X, y = validate_data(seen, X_val, y_val, reset=False, multi_output=True, **X_FORMAT)
         return RowBlock(
-            X, labels.encode(y), _check_weights(sample_weight_val, X, "sample_weight_val")
+            X, labels.encode(y), check_weights(sample_weight_val, X, "sample_weight_val")
         )
-
-    def _hold_out(
-        self, rows: RowBlock, labels: Labels, rng: np.random.RandomState
-    ) -> tuple[RowBlock, RowBlock]:
-        """Training rows and a stratified `validation_fraction` of the rows."""
-        n_rows = rows.X.shape[0]
-        # A stratified part needs a row of each class.
-        n_held_out = max(ceil(self.validation_fraction * n_rows), len(labels.classes))
-        try:
-            parts = train_test_split(
-                np.arange(n_rows),
-                test_size=n_held_out,
-                stratify=None if labels.multilabel else rows.y,
-                random_state=rng,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"early_stopping cannot set aside validation_fraction={self.validation_fraction} "
-                f"of {n_rows} rows: {error} Give more rows, another fraction, or X_val "
-                "and y_val."
-            ) from error
-        training, held_out = (rows.take(np.sort(chosen)) for chosen in parts)
-        for part in (training, held_out):
-            if part.sample_weight is not None and not part.sample_weight.any():
-                raise ValueError(
-                    "early_stopping has set aside validation_fraction="
-                    f"{self.validation_fraction} of the rows, and all rows of one part have "
-                    "weight 0. Leave out rows of weight 0, or give X_val and y_val."
-                )
-        return training, held_out
-
-    def _weigh_classes(self, labels: Labels, rows: RowBlock, training: RowBlock) -> RowBlock:
-        """`rows` with `class_weight` in their weights, as computed on the training rows."""
-        if self.class_weight is None:
-            return rows
-        factors = labels.class_factors(self.class_weight, training.y, training.sample_weight)
-        if (factors < 0).any() or not factors.any():
-            raise ValueError(
-                f"class_weight must be non-negative and not zero for every class; got "
-                f"{self.class_weight!r}."
-            )
-        weights = factors[rows.y]
-        if rows.sample_weight is not None:
-            weights = weights * rows.sample_weight
-        return rows._replace(sample_weight=weights)
-
-    def _validate(
-        self, objective: Objective, labels: Labels, held_out: RowBlock | None, training: RowBlock
-    ) -> Callable[[NDArray], Validation] | None:
-        """What the validation examples say of a theta."""
-        if held_out is None:
-            return None
-        rows = self._weigh_classes(labels, held_out, training)
-        return partial(validation, objective.network, labels, rows, self.n_jobs)
-
-    def _runs(
-        self,
-        objective: Objective,
-        starts: list[NDArray],
-        validate: Callable[[NDArray], Validation] | None,
-        rng: np.random.RandomState,
-    ) -> list[Run]:
-        """One run from each start, with an objective, a monitor and random numbers of its own."""
-        objective.n_threads = max(1, objective.n_threads // len(starts))
-        return [
-            Run(
-                copy(objective),
-                theta,
-                Monitor(
-                    tol=self.tol,
-                    max_iter=self.max_iter,
-                    n_iter_no_change=self.n_iter_no_change,
-                    validate=validate,
-                    early_stopping=self.early_stopping,
-                    verbose=bool(self.verbose),
-                ),
-                np.random.RandomState(rng.randint(np.iinfo(np.int32).max)),
-            )
-            for theta in starts
-        ]
 
     def _stream_labels(self, y, classes: ArrayLike | None, first: bool) -> Labels:
         """The labels of `partial_fit`: told in the first call, the same ever after."""
@@ -594,15 +562,8 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         validation_curve: list[Validation],
     ) -> None:
         """Set all fitted attributes at once."""
-        for name in ("feature_names_in_", "n_features_in_"):
-            if hasattr(seen, name):
-                setattr(self, name, getattr(seen, name))
-            elif hasattr(self, name):
-                delattr(self, name)
-        self.network_ = network
-        self._labels = labels
-        self.classes_ = labels.classes
-        self.theta_ = network.reshape(result.x)
+        self.__dict__.pop("feature_names_in_", None)
+        self.__dict__.update(fitted_attributes(seen, network, labels, result.x))
         self.loss_ = result.fun
         self.n_iter_ = result.nit
         self.loss_curve_ = loss_curve
@@ -694,36 +655,14 @@ class BackpropClassifier(ClassifierMixin, BaseEstimator):
         return self._labels.log_probabilities(Z)
 
 
-def _check_weights(
-    sample_weight: ArrayLike | None, X, name: str = "sample_weight"
-) -> NDArray | None:
-    """Sample weights as a float64 vector of as many entries as X has rows."""
-    if sample_weight is None:
-        return None
-    if isinstance(sample_weight, Real):
-        sample_weight = np.full(X.shape[0], sample_weight)
-    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
-    if w.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional; got shape {w.shape}.")
-    check_consistent_length(X, w)
-    if (w < 0).any():
-        raise ValueError(f"{name} has negative values; weights must be at least 0.")
-    if not w.any():
-        raise ValueError(f"{name} is zero for every example: there is nothing to fit.")
-    return w
-
-
-def _check_theta(network: Network, theta_init) -> NDArray:
-    """A starting point as an unrolled vector of its own."""
-    if not isinstance(theta_init, Iterable):
-        raise ValueError(
-            f"theta_init must be a list of matrices or the unrolled vector; got {theta_init!r}."
-        )
-    if all(np.ndim(part) == 0 for part in theta_init):
-        theta = np.array(theta_init, dtype=np.float64)
-        network.reshape(theta)
-    else:
-        theta = network.unroll(list(theta_init))
-    if not np.isfinite(theta).all():
-        raise ValueError("theta_init has entries that are not finite.")
-    return theta
+def fitted_attributes(
+    seen: BackpropClassifier, network: Network, labels: Labels, theta: NDArray
+) -> dict:
+    """What an estimator needs to predict, with the features that `seen` was shown."""
+    shown = {name: vars(seen)[name] for name in FEATURE_ATTRIBUTES if name in vars(seen)}
+    return shown | {
+        "network_": network,
+        "_labels": labels,
+        "classes_": labels.classes,
+        "theta_": network.reshape(theta),
+    }

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skbackprop.callbacks import RunCallbacks
+
 
 class Validation(NamedTuple):
     """What a network is worth on rows that it is not fitted to.
@@ -47,6 +49,8 @@ class Monitor:
         Whether the validation cost decides when to stop and which iterate is the best.
     verbose : bool, default=False
         Whether to print a table, one line an iteration.
+    callbacks : RunCallbacks, optional
+        Whom to tell of each iteration.
 
     Attributes
     ----------
@@ -56,7 +60,7 @@ class Monitor:
     message : str
         Why the run ended, in words.
     status : {"running", "converged", "max_iter", "no_change", "early_stopping", \
-            "diverged", "failed", "interrupted"}
+            "callback", "diverged", "failed", "interrupted"}
         The same in one word.
     """
 
@@ -66,6 +70,7 @@ class Monitor:
     validate: Callable[[NDArray], Validation] | None = None
     early_stopping: bool = False
     verbose: bool = False
+    callbacks: RunCallbacks | None = None
     loss_curve: list[float] = field(default_factory=list)
     validation_curve: list[Validation] = field(default_factory=list)
     status: str = "running"
@@ -96,7 +101,10 @@ class Monitor:
         """
         self.best_criterion, self.n_since_best = np.inf, 0
         validation = self.validate(theta) if self.validate else None
-        return self._look(theta, loss, gradient, validation)
+        stop = self._look(theta, loss, gradient, validation)
+        if self.callbacks and not stop:
+            self.callbacks.begin()
+        return stop
 
     def __call__(self, theta: NDArray, loss: float, gradient: NDArray) -> bool:
         """Look at the iterate after an iteration; returns whether to stop.
@@ -114,7 +122,13 @@ class Monitor:
         self.loss_curve.append(loss)
         if validation is not None:
             self.validation_curve.append(validation)
-        return self._look(theta, loss, gradient, validation)
+        stop = self._look(theta, loss, gradient, validation)
+        if self.callbacks:
+            if self.callbacks.end(theta.copy()) and not stop:
+                stop = self.stop("callback", "A callback asked to stop.")
+            if not stop:
+                self.callbacks.begin()
+        return stop
 
     def interrupt(self) -> None:
         """Let the run end; from another thread, after its next iteration."""

@@ -355,11 +355,12 @@ class Objective:
         A direct call opens and closes them by itself; a solver holds them for its whole
         run. None outlives this context, so a process may fork afterwards.
         """
+        around = self._map
         with self._lanes() as self._map:
             try:
                 yield
             finally:
-                self._map = None
+                self._map = around
 
     @contextmanager
     def _lanes(self) -> Iterator[Map]:

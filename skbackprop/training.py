@@ -2,6 +2,8 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +11,13 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 from sklearn.exceptions import ConvergenceWarning
 
+from skbackprop.callbacks import DECORATOR_FRAMES, FitCallbacks
 from skbackprop.monitoring import Monitor
 from skbackprop.objective import Objective
 from skbackprop.solvers.base import Solver
+
+# The ends of a fit that are what was asked for.
+ENDS_WELL = ("converged", "early_stopping", "callback")
 
 
 class Run(NamedTuple):
@@ -43,10 +49,30 @@ class Run(NamedTuple):
             gradient_max=monitor.best_gradient_max,
             nit=monitor.n_iter,
             nfev=self.objective.n_evaluations,
-            success=monitor.status in ("converged", "early_stopping"),
+            success=monitor.status in ENDS_WELL,
             status=monitor.status,
             message=monitor.message,
         )
+
+
+def plan_runs(
+    objective: Objective,
+    starts: list[NDArray],
+    monitor: Monitor,
+    callbacks: FitCallbacks,
+    rng: np.random.RandomState,
+) -> list[Run]:
+    """One run from each start; `objective` and `monitor` are the patterns of theirs."""
+    objective.n_threads = max(1, objective.n_threads // len(starts))
+    return [
+        Run(
+            copy(objective),
+            theta,
+            replace(monitor, loss_curve=[], validation_curve=[], callbacks=callbacks.run(index)),
+            np.random.RandomState(rng.randint(np.iinfo(np.int32).max)),
+        )
+        for index, theta in enumerate(starts)
+    ]
 
 
 def train(solver: Solver, runs: list[Run], n_threads: int) -> None:
@@ -100,7 +126,7 @@ def warn_unless_converged(solver: Solver, run: Run) -> None:
         f"(tol={run.monitor.tol:g}), after {result.nit} iterations, {result.nfev} evaluations. "
         f"{solver.advice}",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=3 + DECORATOR_FRAMES,
     )
 
 
@@ -112,5 +138,5 @@ def warn_interrupted(run: Run) -> None:
         f"are kept (J = {monitor.best_loss:.8g}, largest gradient entry "
         f"{monitor.best_gradient_max:.3g}).",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=3 + DECORATOR_FRAMES,
     )

@@ -1,0 +1,357 @@
+"""What a fit reports: curves, the result, warnings, the table, and what an interrupt keeps."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+from skbackprop import BackpropClassifier, Network, Objective
+from skbackprop.solvers import SGD, Adam, GradientDescent, TimeDecay
+
+SOLVERS = ["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def small(**params):
+    return BackpropClassifier((3,), **{"random_state": 0, **params})
+
+
+# -- curves and the result ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_loss_curve_has_j_after_each_iteration(iris, solver):
+    X, y = iris
+    start = Network((4, 3, 3)).initialize(random_state=0)
+    objective = Objective(Network((4, 3, 3)), X, y, reg_lambda=1.0)
+    clf = small(solver=solver, tol=1e-9)
+    with pytest.warns(ConvergenceWarning, match="max_iter=6"):
+        whole = clone(clf).set_params(max_iter=6).fit(X, y, theta_init=start)
+    assert whole.n_iter_ == len(whole.loss_curve_) == 6
+    for n_iter in (1, 2, 5):
+        with pytest.warns(ConvergenceWarning, match=f"max_iter={n_iter}"):
+            part = clone(clf).set_params(max_iter=n_iter).fit(X, y, theta_init=start)
+        assert part.loss_curve_ == whole.loss_curve_[:n_iter]
+        # J fell so far, so that the last iterate is the best.
+        loss = objective(part.network_.unroll(part.theta_))[0]
+        np.testing.assert_allclose(part.loss_curve_[-1], loss, rtol=1e-12)
+        assert part.loss_ == part.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_converged_fit(iris, solver):
+    X, y = iris
+    clf = small(solver=solver, tol=0.05, reg_lambda=3.0, max_iter=5000).fit(X, y)
+    result = clf.optimize_result_
+    assert result.success
+    assert "gradient" in result.message
+    assert "tol" in result.message
+    assert result.nit == clf.n_iter_ == len(clf.loss_curve_) > 0
+    assert result.fun == clf.loss_
+    assert result.nfev >= result.nit + 1
+    np.testing.assert_array_equal(result.x, clf.network_.unroll(clf.theta_))
+    objective = Objective(clf.network_, X, y, reg_lambda=3.0)
+    loss, gradient = objective(result.x)
+    np.testing.assert_allclose(result.fun, loss, rtol=1e-12)
+    np.testing.assert_allclose(result.gradient_max, np.abs(gradient).max(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["gradient_descent", "sgd", "adam"])
+def test_a_gradient_solver_evaluates_j_once_an_iteration(iris, solver):
+    with pytest.warns(ConvergenceWarning):
+        clf = small(solver=solver, max_iter=7, tol=1e-9).fit(*iris)
+    assert clf.optimize_result_.nfev == 8
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_warning_says_how_far_and_why_and_what_to_do(iris, solver):
+    with pytest.warns(ConvergenceWarning) as caught:
+        clf = small(solver=solver, max_iter=4, tol=1e-7).fit(*iris)
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    result = clf.optimize_result_
+    assert not result.success
+    assert result.message in message
+    assert "max_iter=4" in message
+    assert f"J = {clf.loss_:.8g}" in message
+    assert f"largest gradient entry {result.gradient_max:.3g}" in message
+    assert "tol=1e-07" in message
+    assert "4 iterations" in message
+    assert f"{result.nfev} evaluations" in message
+    advice = message.split("evaluations", 1)[1]
+    assert "max_iter" in advice
+    if solver in ("gradient_descent", "sgd", "adam"):
+        assert "learning rate" in advice
+    # It points at the line that called fit.
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "bfgs", "cg"])
+def test_a_tol_beyond_the_precision_ends_and_says_so(iris, solver):
+    # No double is that near to a minimum: the line search must give up, not go on for ever.
+    with pytest.warns(ConvergenceWarning, match="line search") as caught:
+        clf = small(solver=solver, tol=0.0, max_iter=10**6).fit(*iris)
+    assert "J = " in str(caught[0].message)
+    assert clf.optimize_result_.gradient_max < 1e-4
+    np.testing.assert_allclose(clf.loss_, min(clf.loss_curve_), rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", [SGD(TimeDecay(1e-300)), GradientDescent(1e-300)])
+def test_no_lower_j_ends_a_fit_with_a_warning(iris, solver):
+    with pytest.warns(ConvergenceWarning, match=r"has not become lower for 5 iterations.*rate"):
+        clf = small(solver=solver, n_iter_no_change=5).fit(*iris)
+    assert clf.n_iter_ == 5
+    assert not clf.optimize_result_.success
+
+
+# -- a learning rate that is too large ---------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        GradientDescent(1e4),
+        GradientDescent(1e4, momentum=0.9),
+        SGD(1e4),
+        SGD(1e4, nesterov=True),
+        SGD(1e200),
+        Adam(1e200),
+        SGD(TimeDecay(1e4, decay=0.0)),
+    ],
+)
+def test_divergence_names_the_rate_and_keeps_the_best(iris, solver, activation):
+    X, y = iris
+    start = Network((4, 3, 3)).initialize(random_state=0)
+    first = Objective(Network((4, 3, 3), activation), X, y, reg_lambda=1.0)(start)[0]
+    clf = small(solver=solver, activation=activation)
+    with pytest.warns(ConvergenceWarning, match=r"learning rate.*(1e\+200|10000)") as caught:
+        clf.fit(X, y, theta_init=start)
+    assert [warning.category for warning in caught] == [ConvergenceWarning]
+    assert not clf.optimize_result_.success
+    assert all(np.isfinite(Theta).all() for Theta in clf.theta_)
+    assert np.isfinite(clf.loss_)
+    assert clf.loss_ <= first
+    assert np.isfinite(clf.predict_proba(X)).all()
+    np.testing.assert_allclose(
+        Objective(clf.network_, X, y, reg_lambda=1.0)(clf.network_.unroll(clf.theta_))[0],
+        clf.loss_,
+        rtol=1e-9,
+    )
+
+
+def test_the_best_iterate_is_kept_not_the_last(iris):
+    X, y = iris
+    # Momentum that oscillates: J goes up and down.
+    clf = small(solver=GradientDescent(3.0, momentum=0.95), max_iter=60, n_iter_no_change=60)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    assert clf.loss_ == min(clf.loss_curve_)
+    assert clf.loss_curve_[-1] > clf.loss_
+    objective = Objective(clf.network_, X, y, reg_lambda=1.0)
+    loss = objective(clf.network_.unroll(clf.theta_))[0]
+    np.testing.assert_allclose(loss, clf.loss_, rtol=1e-12)
+
+
+# -- verbose -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_verbose_prints_a_line_for_each_iteration(iris, solver, capsys):
+    with pytest.warns(ConvergenceWarning):
+        clf = small(solver=solver, max_iter=3, tol=1e-9, verbose=1).fit(*iris)
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert "J" in header.split()
+    assert [int(line.split()[0]) for line in lines] == [0, 1, 2, 3]
+    printed = [float(line.split()[1]) for line in lines[1:]]
+    np.testing.assert_allclose(printed, clf.loss_curve_, atol=1e-8)
+    largest = float(lines[-1].split()[2])
+    np.testing.assert_allclose(largest, clf.optimize_result_.gradient_max, rtol=1e-3)
+
+
+def test_verbose_prints_the_validation_cost(iris, capsys):
+    X, y = iris
+    with pytest.warns(ConvergenceWarning):
+        clf = small(max_iter=3, tol=1e-9, verbose=1).fit(X, y, X_val=X[::2], y_val=y[::2])
+    lines = capsys.readouterr().out.splitlines()[2:]
+    printed = [float(line.split()[3]) for line in lines]
+    np.testing.assert_allclose(printed, clf.validation_loss_curve_, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_silent_by_default(iris, solver, capfd):
+    with pytest.warns(ConvergenceWarning):
+        small(solver=solver, max_iter=3, tol=1e-9).fit(*iris)
+    assert capfd.readouterr() == ("", "")
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------
+
+
+class CtrlC:
+    """A standard output that interrupts the process once it has seen some lines."""
+
+    def __init__(self, n_lines):
+        self.n_lines, self.text = n_lines, ""
+
+    def write(self, text):
+        self.text += text
+        if text.endswith("\n") and self.text.count("\n") == self.n_lines:
+            signal.raise_signal(signal.SIGINT)
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+def ctrl_c_after(monkeypatch):
+    """Interrupt a verbose fit after the line of an iteration (there is a header and a start)."""
+
+    def after(iteration):
+        monkeypatch.setattr(sys, "stdout", CtrlC(iteration + 2))
+
+    yield after
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("iteration", [0, 1, 5])
+def test_an_interrupt_keeps_the_best_so_far(iris, ctrl_c_after, solver, iteration):
+    X, y = iris
+    start = Network((4, 3, 3)).initialize(random_state=0)
+    clf = small(solver=solver, tol=1e-9, verbose=1)
+    ctrl_c_after(iteration)
+    message = rf"interrupted after {iteration} iterations.*best parameters so far"
+    with pytest.warns(ConvergenceWarning, match=message), pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y, theta_init=start)
+    # What is kept is what a fit of so many iterations has.
+    assert len(clf.loss_curve_) == clf.n_iter_ == iteration
+    if iteration:
+        whole = small(solver=solver, tol=1e-9, max_iter=iteration)
+        with pytest.warns(ConvergenceWarning, match="max_iter"):
+            whole.fit(X, y, theta_init=start)
+        expected = whole.theta_
+        assert clf.loss_curve_ == whole.loss_curve_
+    else:
+        expected = Network((4, 3, 3)).reshape(start)
+    for ours, theirs in zip(clf.theta_, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert not clf.optimize_result_.success
+    assert "interrupted" in clf.optimize_result_.message
+    assert clf.predict(X).shape == (150,)
+    np.testing.assert_allclose(
+        Objective(clf.network_, X, y, reg_lambda=1.0)(clf.network_.unroll(clf.theta_))[0],
+        clf.loss_,
+        rtol=1e-12,
+    )
+
+
+def test_an_interrupted_fit_replaces_the_one_before(iris, ctrl_c_after):
+    X, y = iris
+    clf = small(tol=1e-2).fit(X[:, :2], y)
+    ctrl_c_after(3)
+    clf.set_params(verbose=1, tol=1e-9)
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert clf.n_features_in_ == 4
+    assert clf.predict(X).shape == (150,)
+
+
+def test_an_interrupted_fit_can_be_gone_on_with(iris, ctrl_c_after, monkeypatch):
+    X, y = iris
+    clf = small(verbose=1, warm_start=True)
+    ctrl_c_after(3)
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    loss = clf.loss_
+    monkeypatch.undo()
+    clf.set_params(verbose=0).fit(X, y)
+    assert clf.optimize_result_.success
+    assert clf.loss_ < loss
+    assert clf.loss_curve_[0] < loss
+
+
+def test_an_interrupt_ends_a_search(iris, ctrl_c_after):
+    ctrl_c_after(3)
+    search = GridSearchCV(small(verbose=1), {"lambda": [0.1, 1.0]}, cv=3)
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        search.fit(*iris)
+    assert not hasattr(search, "cv_results_")
+
+
+def test_an_interrupt_with_early_stopping_keeps_the_best_of_validation(iris, ctrl_c_after):
+    X, y = iris
+    clf = small(reg_lambda=0.0, tol=1e-9, verbose=1, early_stopping=True, n_iter_no_change=100)
+    ctrl_c_after(15)
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    Z = clf.decision_function(X[1::2])
+    Y = y[1::2][:, np.newaxis] == clf.classes_
+    cost = np.logaddexp(0.0, np.where(Y, -Z, Z)).sum(axis=1).mean()
+    np.testing.assert_allclose(cost, min(clf.validation_loss_curve_), rtol=1e-9)
+
+
+@pytest.mark.parametrize("params", [{}, {"n_init": 3, "n_jobs": 1}, {"n_init": 4, "n_jobs": 2}])
+@pytest.mark.parametrize("solver", [GradientDescent(1e-6), SGD(1e-6)])
+def test_an_interrupt_at_any_time(iris, solver, params):
+    X, y = iris
+    # A fit of about a second at the least, interrupted somewhere in the first half.
+    clf = small(solver=solver, max_iter=20_000, n_iter_no_change=10**6, tol=1e-12, **params)
+    # Sent to the process, as by a terminal; raise_signal would send it to the timer's thread.
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    try:
+        with pytest.warns(ConvergenceWarning, match="best parameters so far"):
+            with pytest.raises(KeyboardInterrupt):
+                clf.fit(X, y)
+    finally:
+        timer.join()
+    # No run has come to its end; the lowest J may be that of a start not yet gone on from.
+    assert clf.n_iter_ < 20_000
+    assert clf.optimize_result_.status == "interrupted"
+    # It has ended: no thread goes on with it.
+    n_threads = threading.active_count()
+    time.sleep(0.1)
+    assert len(clf.loss_curve_) == clf.n_iter_
+    assert threading.active_count() <= n_threads
+    theta = clf.network_.unroll(clf.theta_)
+    loss = Objective(clf.network_, X, y, reg_lambda=1.0)(theta)[0]
+    np.testing.assert_allclose(loss, clf.loss_, rtol=1e-12)
+    # Threads and limits are given back: another fit is as ever.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        again = small(max_iter=3).fit(X, y)
+    assert np.isfinite(again.loss_)
+
+
+def test_another_error_on_the_way_changes_nothing(iris, monkeypatch):
+    class Full:
+        def write(self, text):
+            raise OSError("No space left on device")
+
+        def flush(self):
+            pass
+
+    clf = small().fit(*iris).set_params(verbose=1)
+    before = joblib.hash(vars(clf))
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(OSError, match="No space left"):
+        clf.fit(*iris)
+    monkeypatch.undo()
+    assert joblib.hash(vars(clf)) == before
