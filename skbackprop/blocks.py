@@ -6,12 +6,19 @@ lane ``i mod R`` and the lanes are added up in order, so the sum has the same bi
 the number of threads that work on the lanes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import reduce
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+
+@contextmanager
+def no_workspace(dtype: DTypeLike) -> Iterator[None]:
+    """None, for a function that makes room for itself."""
+    yield None
 
 
 class RowBlock(NamedTuple):
@@ -89,18 +96,19 @@ class ArrayRows:
 
     def add_up(
         self,
-        function: Callable[[RowBlock], S],
+        function: Callable[..., S],
         zero: Callable[[], S],
         block_rows: int,
         n_lanes: int,
         map: Map = map,
+        borrow: Callable[[DTypeLike], AbstractContextManager] = no_workspace,
     ) -> S:
         """The sum of ``function(block)`` over all rows, in an order fixed by shapes alone.
 
         Parameters
         ----------
         function : callable
-            From a `RowBlock` to a sum over it.
+            ``function(block, workspace=...)`` is a sum over a `RowBlock`.
         zero : callable
             Returns the sum over no rows, to which the others are added in place.
         block_rows : int
@@ -109,14 +117,18 @@ class ArrayRows:
             R, in how many separate sums the blocks are added up.
         map : callable, default=map
             Applies a function to every lane; one that uses threads gives the same bits.
+        borrow : callable, optional
+            Gives each lane a workspace to call `function` with.
         """
         starts = range(0, self.n_rows, block_rows)
         lanes = [starts[lane::n_lanes] for lane in range(min(n_lanes, len(starts)))]
 
         def lane_sum(lane: range) -> S:
             total = zero()
-            for start in lane:
-                total = total.plus(function(self.block(slice(start, start + block_rows))))
+            with borrow(self.dtype) as workspace:
+                for start in lane:
+                    block = self.block(slice(start, start + block_rows))
+                    total = total.plus(function(block, workspace=workspace))
             return total
 
         return reduce(lambda total, lane: total.plus(lane), map(lane_sum, lanes))

@@ -108,7 +108,7 @@ class ChangeOfVariables(NamedTuple):
         gradient = gradient.copy()
         for D, (mu, P, Q) in self._matrices(gradient):
             if mu is not None:
-                D[:, 1:] -= np.outer(D[:, 0], mu)
+                D[:, 1:] -= D[:, :1] * mu
             if P is not None:
                 D[:, 1:] = D[:, 1:] @ P.matrix
             if Q is not None:

@@ -1,6 +1,7 @@
 """The network of the notes: shapes, unrolling, initialisation, forward and back propagation."""
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -59,6 +60,13 @@ class Network:
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
         The cost of one example, see `Objective`.
 
+    Attributes
+    ----------
+    shapes : tuple of pairs of int
+        The shapes of Theta^(1)..Theta^(L-1).
+    n_parameters : int
+        The number of entries of all Theta together.
+
     Raises
     ------
     ValueError
@@ -103,15 +111,13 @@ class Network:
             (fan_out, fan_in + 1)
             for fan_in, fan_out in zip(self.layer_sizes, self.layer_sizes[1:], strict=False)
         )
+        # Where each unrolled Theta^(l) begins and ends.
+        self._ends = list(accumulate((r * c for r, c in self.shapes), initial=0))
+        self.n_parameters = self._ends[-1]
 
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         return f"<Network {sizes}, {self.n_parameters} parameters>"
-
-    @property
-    def n_parameters(self) -> int:
-        """The number of entries of all Theta together."""
-        return sum(rows * columns for rows, columns in self.shapes)
 
     @property
     def n_outputs(self) -> int:
@@ -180,12 +186,10 @@ class Network:
                 f"A network of layers {self.layer_sizes} has {self.n_parameters} unrolled "
                 f"parameters; got an array of shape {theta.shape}."
             )
-        thetas, start = [], 0
-        for shape in self.shapes:
-            stop = start + shape[0] * shape[1]
-            thetas.append(theta[start:stop].reshape(shape))
-            start = stop
-        return thetas
+        return [
+            theta[start:stop].reshape(shape)
+            for start, stop, shape in zip(self._ends, self._ends[1:], self.shapes, strict=False)
+        ]
 
     def initialize(
         self, init_epsilon="auto", random_state=None, *, centre: NDArray | None = None
@@ -311,6 +315,7 @@ class Network:
         delta: NDArray,
         *,
         out: list[NDArray],
+        deltas: list[NDArray] | None = None,
         dropout: list[NDArray] | None = None,
     ) -> list[NDArray]:
         r"""Back propagation: from :math:`\delta^{(L)}` to the summed gradients.
@@ -330,6 +335,8 @@ class Network:
             delta^(L), already multiplied by the examples' weights.
         out : list of ndarrays
             Delta^(l), overwritten, of the shapes of Theta^(l).
+        deltas : list of L - 2 ndarrays, optional
+            Where to write delta^(2)..delta^(L-1), of shapes (m, s_l).
         dropout : list of ndarrays, optional
             The masks that forward propagation used.
 
@@ -338,20 +345,22 @@ class Network:
         deltas : list of ndarrays
             delta^(2)..delta^(L), of shapes (m, s_l).
         """
-        deltas = [delta]
+        if deltas is None:
+            deltas = [np.empty_like(a) for a in propagation.activations]
+        deltas = [*deltas, delta]
+        ones = np.ones(len(delta), dtype=delta.dtype)
         for layer in reversed(range(len(thetas))):
-            A, Delta = propagation.inputs[layer], out[layer]
-            Delta[:, 0] = np.ones(len(delta), dtype=delta.dtype) @ delta
-            _multiply_transposed(delta, A, out=Delta[:, 1:])
+            delta, Delta = deltas[layer], out[layer]
+            Delta[:, 0] = ones @ delta
+            _multiply_transposed(delta, propagation.inputs[layer], out=Delta[:, 1:])
             if layer == 0:
                 break
-            delta = delta @ thetas[layer][:, 1:]
-            a = propagation.activations[layer - 1]
+            a, below = propagation.activations[layer - 1], deltas[layer - 1]
+            np.matmul(delta, thetas[layer][:, 1:], out=below)
             self.hidden_activations[layer - 1].derivative(a)
-            delta *= a
+            below *= a
             if dropout is not None:
-                delta *= dropout[layer - 1]
-            deltas.insert(0, delta)
+                below *= dropout[layer - 1]
         return deltas
 
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, issparse
-from sklearn.utils import check_random_state
 
 from skbackprop.blocks import ArrayRows, Map, RowBlock
+from skbackprop.dropout import dropout_masks
 from skbackprop.network import Network
 from skbackprop.penalties import PENALTIES, minimum_norm_subgradient, soft_threshold
 from skbackprop.threads import resolve_n_jobs, row_threads
+from skbackprop.workspace import Workspace, Workspaces
 
 # A block's activations of all layers: about what a core's second-level cache holds.
 BLOCK_UNITS = 2**17
@@ -74,6 +75,7 @@ def block_sums(
     block: RowBlock,
     *,
     dropout: list[NDArray] | None = None,
+    workspace: Workspace | None = None,
 ) -> BlockSums:
     """The summed cost of some examples and its gradient, in one pass.
 
@@ -91,15 +93,20 @@ def block_sums(
     dropout : list of ndarrays of shape (rows, s_l), optional
         Masks for the hidden layers: 0 for a unit that is dropped, 1 / keep probability for
         one that stays.
+    workspace : Workspace, optional
+        Buffers to work in, of the precision of X and at least as many rows.
 
     Returns
     -------
     sums : BlockSums
-        Its gradient is in the precision of X.
+        Its gradient is in the precision of X, and overwritten when the workspace is used
+        again.
     """
     X, y, sample_weight = block
+    workspace = workspace or Workspace.of(network, X.shape[0], X.dtype)
+    layers, deltas, gradient = workspace.first(X.shape[0])
     thetas = network.reshape(theta.astype(X.dtype, copy=False))
-    propagation = network.propagate(thetas, X, dropout=dropout)
+    propagation = network.propagate(thetas, X, out=layers, dropout=dropout)
     delta = propagation.logits
     costs = network.loss_record.cost_and_delta(delta, one_hot(y, network.n_outputs, X.dtype))
     weight = float(X.shape[0])
@@ -107,9 +114,8 @@ def block_sums(
         weight = float(sample_weight.sum())
         costs = costs * sample_weight
         delta *= sample_weight[:, np.newaxis]
-    gradient = np.empty(network.n_parameters, dtype=X.dtype)
     network.back_propagate(
-        thetas, propagation, delta, out=network.reshape(gradient), dropout=dropout
+        thetas, propagation, delta, out=network.reshape(gradient), deltas=deltas, dropout=dropout
     )
     return BlockSums(weight, float(costs.sum(dtype=np.float64)), gradient)
 
@@ -210,7 +216,7 @@ class Objective:
             [np.tile(np.arange(columns) > 0, units) for units, columns in network.shapes]
         )
         self.n_evaluations = 0
-        self._map: Map | None = None  # set while `running`
+        self._running: tuple[Map, Workspaces] | None = None
 
     def __call__(self, theta: NDArray) -> tuple[float, NDArray]:
         """J and its gradient D at `theta`.
@@ -249,12 +255,13 @@ class Objective:
         """
         theta = np.asarray(theta, dtype=np.float64)
         self.n_evaluations += 1
-        with self._lanes() as lanes:
+        with self._threads() as (lanes, workspaces):
             sums = self.rows.add_up(
                 partial(block_sums, self.network, theta),
                 partial(BlockSums.zero, self.network.n_parameters),
                 *partition(self.network),
                 map=lanes,
+                borrow=workspaces.borrow,
             )
         return self._mean(theta, sums)
 
@@ -336,7 +343,7 @@ class Objective:
         """
         some = copy(self)
         some.rows = self.rows.every_nth(n)
-        some._map = None
+        some._running = None
         return some
 
     @property
@@ -355,21 +362,23 @@ class Objective:
         A direct call opens and closes them by itself; a solver holds them for its whole
         run. None outlives this context, so a process may fork afterwards.
         """
-        around = self._map
-        with self._lanes() as self._map:
+        around = self._running
+        with self._threads() as self._running:
             try:
                 yield
             finally:
-                self._map = around
+                self._running = around
 
     @contextmanager
-    def _lanes(self) -> Iterator[Map]:
-        """A map over lanes: that of the context around this, or one for this call alone."""
-        if self._map is not None:
-            yield self._map
+    def _threads(self) -> Iterator[tuple[Map, Workspaces]]:
+        """What an evaluation runs in: that of the context around it, or one of its own."""
+        if self._running is not None:
+            yield self._running
             return
+        block_rows, _ = partition(self.network)
+        n_rows = min(block_rows, self.rows.n_rows)
         with row_threads(min(self.n_threads, MAX_LANES) if self._is_large() else 1) as lanes:
-            yield lanes
+            yield lanes, Workspaces(self.network, n_rows)
 
     def _is_large(self) -> bool:
         products = sum(rows * columns for rows, columns in self.network.shapes)
@@ -397,51 +406,6 @@ def partition(network: Network) -> tuple[int, int]:
     block_rows = int(np.clip(BLOCK_UNITS // units, 256, 2048))
     n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
     return block_rows, n_lanes
-
-
-def dropout_rates(network: Network, dropout: float | Sequence[float]) -> NDArray:
-    """The probability of dropping a unit, one for each hidden layer.
-
-    Raises
-    ------
-    ValueError
-        If one is not in [0, 1), their number is not that of the hidden layers, or there is
-        no hidden layer to drop units of.
-    """
-    n_hidden = len(network.layer_sizes) - 2
-    rates = np.asarray(dropout, dtype=np.float64)
-    if rates.ndim > 1 or not ((rates >= 0) & (rates < 1)).all():
-        raise ValueError(
-            "dropout must be a probability in [0, 1), or one for each hidden layer; got "
-            f"{dropout!r}."
-        )
-    if rates.ndim == 1 and len(rates) != n_hidden:
-        raise ValueError(
-            f"dropout has {len(rates)} probabilities; the network has {n_hidden} hidden layers."
-        )
-    if rates.ndim == 0 and rates > 0 and not n_hidden:
-        raise ValueError("dropout drops hidden units; this network has none.")
-    return np.broadcast_to(rates, n_hidden)
-
-
-def dropout_masks(
-    network: Network,
-    X,
-    dropout: float | Sequence[float],
-    random_state: np.random.RandomState | None,
-) -> list[NDArray] | None:
-    """Inverted dropout: 0 with the given probability, else 1 / keep probability.
-
-    One mask of shape (rows, s_l) for each hidden layer, None where nothing is dropped.
-    """
-    rates = dropout_rates(network, dropout)
-    if not rates.any():
-        return None
-    rng = check_random_state(random_state)
-    return [
-        ((rng.uniform(size=(X.shape[0], units)) >= rate) / (1.0 - rate)).astype(X.dtype)
-        for units, rate in zip(network.layer_sizes[1:-1], rates, strict=True)
-    ]
 
 
 def _float_rows(X, network: Network):

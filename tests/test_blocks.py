@@ -27,7 +27,7 @@ class Visited(list):
 
 def visited_rows(rows, block_rows, n_lanes, map=map):
     return rows.add_up(
-        lambda block: Visited([block.X[:, 0].astype(int).tolist()]),
+        lambda block, workspace: Visited([block.X[:, 0].astype(int).tolist()]),
         Visited,
         block_rows=block_rows,
         n_lanes=n_lanes,

@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 
 from skbackprop import Network, Objective, check_gradient, numerical_gradient
-from skbackprop.objective import dropout_masks
+from skbackprop.dropout import dropout_masks
 
 every_network = pytest.mark.parametrize("activations", HIDDEN_LAYERS, ids=hidden_id)
 every_loss = pytest.mark.parametrize(("output_activation", "loss"), OUTPUTS_AND_LOSSES)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skbackprop.dropout import dropout_rates
 from skbackprop.monitoring import Monitor
 from skbackprop.network import is_positive_integer
-from skbackprop.objective import Objective, dropout_rates
+from skbackprop.objective import Objective
 from skbackprop.solvers.base import Solver
 from skbackprop.solvers.learning_rates import (
     Adaptive,

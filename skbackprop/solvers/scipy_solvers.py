@@ -139,9 +139,9 @@ class SciPySolver(Solver):
         def after_iteration(intermediate_result) -> None:
             # The point that the line search accepted is one it has tried, mostly the last.
             z = intermediate_result.x
-            trials.sort(key=lambda trial: np.array_equal(trial[0], z))
-            del trials[:-1]
-            evaluate(z)
+            trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][-1:]
+            if not trials:
+                trials.append((z.copy(), Trial.at(variables.to_theta(z), objective)))
             if report(trials[-1][1]):
                 raise StopIteration
 

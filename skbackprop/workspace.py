@@ -1,0 +1,79 @@
+"""Buffers that one pass over a block writes into.
+
+New arrays of this size come from the operating system page by page, which can cost as much
+as the arithmetic on them; so a fit uses the same ones for every block.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from skbackprop.network import Network
+
+
+class Workspace(NamedTuple):
+    """Room for the rows of a block.
+
+    Parameters
+    ----------
+    layers : list of ndarrays of shape (rows, s_l)
+        A^(2)..A^(L-1) and Z^(L).
+    deltas : list of ndarrays of shape (rows, s_l)
+        delta^(2)..delta^(L-1).
+    gradient : ndarray of shape (n_parameters,)
+        The unrolled Delta^(l).
+    """
+
+    layers: list[NDArray]
+    deltas: list[NDArray]
+    gradient: NDArray
+
+    @classmethod
+    def of(cls, network: Network, n_rows: int, dtype: DTypeLike) -> "Workspace":
+        """Room for `n_rows` rows in a network."""
+        units = network.layer_sizes[1:]
+        return cls(
+            [np.empty((n_rows, s), dtype=dtype) for s in units],
+            [np.empty((n_rows, s), dtype=dtype) for s in units[:-1]],
+            np.empty(network.n_parameters, dtype=dtype),
+        )
+
+    def first(self, n_rows: int) -> "Workspace":
+        """The same room for fewer rows."""
+        return Workspace(
+            [A[:n_rows] for A in self.layers], [d[:n_rows] for d in self.deltas], self.gradient
+        )
+
+
+class Workspaces:
+    """As many workspaces as are in use at a time.
+
+    Parameters
+    ----------
+    network : Network
+        Whose blocks are worked on.
+    n_rows : int
+        The most rows of a block.
+    """
+
+    def __init__(self, network: Network, n_rows: int):
+        self._network = network
+        self._n_rows = n_rows
+        self._free: list[Workspace] = []
+
+    @contextmanager
+    def borrow(self, dtype: DTypeLike) -> Iterator[Workspace]:
+        """A workspace that nobody else uses meanwhile."""
+        try:
+            workspace = self._free.pop()
+        except IndexError:
+            workspace = Workspace.of(self._network, self._n_rows, dtype)
+        if workspace.gradient.dtype != dtype:
+            workspace = Workspace.of(self._network, self._n_rows, dtype)
+        try:
+            yield workspace
+        finally:
+            self._free.append(workspace)
