@@ -35,7 +35,7 @@ from skbackprop.network import Network
 from skbackprop.objective import one_hot
 
 # Rows to estimate from: any choice is exact, more gain nothing.
-FEATURE_ROWS = 20_000
+FEATURE_ROWS = 5_000
 ACTIVATION_ROWS = 2_000
 # Beyond this many, an eigendecomposition costs more than it saves.
 MAX_MIXED = 1000

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, parallel_backend
 from numpy.testing import assert_array_equal
 from problems import random_problem
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -289,7 +289,7 @@ def test_n_jobs_none_is_what_the_blas_may_use(two_blas_threads):
 
 
 def test_n_jobs_none_does_not_oversubscribe_in_a_parallel_search():
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with parallel_backend("loky", inner_max_num_threads=1):
         n_jobs = Parallel(n_jobs=2)(delayed(resolve_n_jobs)(None) for _ in range(2))
     assert n_jobs == [1, 1]
 
