@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import issparse
 
 
 @contextmanager
@@ -74,6 +75,11 @@ class ArrayRows:
     def n_rows(self) -> int:
         """The number of rows, whatever they weigh."""
         return self.examples.X.shape[0]
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only the entries that are not zero are stored."""
+        return issparse(self.examples.X)
 
     @property
     def weight(self) -> float:

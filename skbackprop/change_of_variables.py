@@ -123,8 +123,8 @@ def change_of_variables(
     network: Network,
     rows: ArrayRows,
     theta: NDArray,
+    inputs: LayerChange,
     *,
-    mix_inputs: bool = True,
     mix_outputs: bool = True,
 ) -> ChangeOfVariables:
     """The change of variables for a network, the rows it is fitted to, and a place.
@@ -137,21 +137,36 @@ def change_of_variables(
         The examples and their weights.
     theta : ndarray of shape (n_parameters,)
         Where the activations and the deltas are looked at.
-    mix_inputs, mix_outputs : bool, default=True
-        Whether there may be P, and Q: neither where single weights matter, as to the
-        penalty "l1".
+    inputs : LayerChange
+        mu and P of the first layer: `feature_change`, which does not depend on theta.
+    mix_outputs : bool, default=True
+        Whether there may be Q: not where single weights matter, as to the penalty "l1".
     """
     examples = _every_nth(rows, ACTIVATION_ROWS)
     means, deltas = _means_and_deltas(network, theta, examples)
-    shares = _shares(examples)
-    layers = []
-    for mu, delta in zip(means, deltas, strict=True):
-        S = (delta.T * shares) @ delta if mix_outputs else None
-        layers.append(LayerChange(mu, None, mixing(S, DELTA_POWER)))
-    if mix_inputs:
-        C = feature_covariance(_every_nth(rows, FEATURE_ROWS))
-        layers[0] = layers[0]._replace(P=mixing(C, FEATURE_POWER))
+    layers = [inputs, *(LayerChange(mu) for mu in means)]
+    if mix_outputs:
+        shares = _shares(examples)
+        layers = [
+            layer._replace(Q=mixing((delta.T * shares) @ delta, DELTA_POWER))
+            for layer, delta in zip(layers, deltas, strict=True)
+        ]
     return ChangeOfVariables(network, layers)
+
+
+def feature_change(rows: ArrayRows, *, mix: bool = True) -> LayerChange:
+    """Mu and, if wanted, P of the first layer.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        The examples and their weights.
+    mix : bool, default=True
+        Whether there may be P: not where single weights matter, as to the penalty "l1".
+    """
+    mean = feature_mean(rows)
+    C = feature_covariance(_every_nth(rows, FEATURE_ROWS)) if mix else None
+    return LayerChange(mean if np.isfinite(mean).all() else None, mixing(C, FEATURE_POWER))
 
 
 def feature_mean(rows: ArrayRows) -> NDArray:
@@ -195,12 +210,12 @@ def feature_covariance(examples: RowBlock) -> NDArray | None:
 def _means_and_deltas(
     network: Network, theta: NDArray, examples: RowBlock
 ) -> tuple[list[NDArray | None], list[NDArray]]:
-    """The mean inputs of each layer and the deltas of each layer's outputs."""
+    """The mean activations of each hidden layer, and the deltas of each layer's outputs."""
     X = examples.X
     thetas = network.reshape(theta.astype(X.dtype, copy=False))
     propagation = network.propagate(thetas, X)
     shares = _shares(examples)
-    means = [np.asarray(A.T @ shares, dtype=np.float64) for A in propagation.inputs]
+    means = [np.asarray(A.T @ shares, dtype=np.float64) for A in propagation.inputs[1:]]
     Z = propagation.logits
     network.loss_record.cost_and_delta(Z, one_hot(examples.y, network.n_outputs, X.dtype))
     gradient = np.empty(network.n_parameters, dtype=X.dtype)

@@ -356,7 +356,7 @@ class Network:
             if layer == 0:
                 break
             a, below = propagation.activations[layer - 1], deltas[layer - 1]
-            np.matmul(delta, thetas[layer][:, 1:], out=below)
+            _multiply(delta, thetas[layer][:, 1:], out=below)
             self.hidden_activations[layer - 1].derivative(a)
             below *= a
             if dropout is not None:
@@ -373,6 +373,9 @@ def _multiply(A, B: NDArray, out: NDArray) -> None:
     """A B into `out`, A dense or sparse."""
     if issparse(A):
         out[...] = A @ np.ascontiguousarray(B)
+    elif A.shape[1] == 1:
+        # An outer product; as a matrix product it is several times slower.
+        np.multiply(A, B, out=out)
     else:
         np.matmul(A, B, out=out)
 

@@ -19,6 +19,7 @@ from skbackprop.workspace import Workspace, Workspaces
 
 # A block's activations of all layers: about what a core's second-level cache holds.
 BLOCK_UNITS = 2**17
+SPARSE_BLOCK_ROWS = 4096
 # Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
 MAX_LANES = 16
 LANE_PARAMETERS = 2**23
@@ -259,7 +260,7 @@ class Objective:
             sums = self.rows.add_up(
                 partial(block_sums, self.network, theta),
                 partial(BlockSums.zero, self.network.n_parameters),
-                *partition(self.network),
+                *partition(self.network, self.rows.sparse),
                 map=lanes,
                 borrow=workspaces.borrow,
             )
@@ -375,7 +376,7 @@ class Objective:
         if self._running is not None:
             yield self._running
             return
-        block_rows, _ = partition(self.network)
+        block_rows, _ = partition(self.network, self.rows.sparse)
         n_rows = min(block_rows, self.rows.n_rows)
         with row_threads(min(self.n_threads, MAX_LANES) if self._is_large() else 1) as lanes:
             yield lanes, Workspaces(self.network, n_rows)
@@ -397,15 +398,17 @@ class Objective:
         return cost, gradient
 
 
-def partition(network: Network) -> tuple[int, int]:
-    """Rows of a block and number of lanes, from the network's shapes alone.
+def partition(network: Network, sparse: bool = False) -> tuple[int, int]:
+    """Rows of a block and number of lanes, from shapes and the kind of storage alone.
 
-    A block's activations should stay in a core's cache; a lane costs one gradient.
+    A block's activations should stay in a core's cache; a lane costs one gradient. Sparse
+    rows take larger blocks: each block adds up a whole gradient, which has more entries than
+    a few sparse rows have work.
     """
     units = sum(network.layer_sizes[1:])
     block_rows = int(np.clip(BLOCK_UNITS // units, 256, 2048))
     n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
-    return block_rows, n_lanes
+    return max(block_rows, SPARSE_BLOCK_ROWS) if sparse else block_rows, n_lanes
 
 
 def _float_rows(X, network: Network):

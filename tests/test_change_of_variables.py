@@ -11,13 +11,14 @@ from scipy.linalg import fractional_matrix_power
 
 from skbackprop import Network, check_gradient
 from skbackprop.blocks import ArrayRows, RowBlock
-from skbackprop.change_of_variables import change_of_variables
+from skbackprop.change_of_variables import change_of_variables, feature_change
 
 
 def change_of(problem, mix=""):
     rows = ArrayRows(RowBlock(problem.X, problem.Y, problem.sample_weight))
+    inputs = feature_change(rows, mix="P" in mix)
     return change_of_variables(
-        problem.network, rows, problem.theta, mix_inputs="P" in mix, mix_outputs="Q" in mix
+        problem.network, rows, problem.theta, inputs, mix_outputs="Q" in mix
     )
 
 
@@ -268,7 +269,7 @@ def test_nothing_is_mixed_where_it_would_cost_more_than_it_saves():
     X = np.zeros((5100, 5000), dtype=np.float32)
     X[np.arange(5000), np.arange(5000)] = 1.0
     rows = ArrayRows(RowBlock(X, np.zeros(5100, int), None))
-    change = change_of_variables(network, rows, np.zeros(5001))
+    change = change_of_variables(network, rows, np.zeros(5001), feature_change(rows))
     unit = np.zeros(5001)
     unit[7] = 1.0
     theta = change.to_theta(unit)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from skbackprop.change_of_variables import change_of_variables
+from skbackprop.change_of_variables import LayerChange, change_of_variables, feature_change
 from skbackprop.monitoring import Monitor
 from skbackprop.network import is_positive_integer
 from skbackprop.objective import Objective
@@ -71,8 +71,9 @@ class SciPySolver(Solver):
             start = Trial.at(theta, objective)
             if monitor.start(start.theta, *start.whole(objective)):
                 return
-            start = self._head_start(objective, start)
-            reason = self._run(objective, start, monitor)
+            inputs = feature_change(objective.rows, mix=not objective.l1)
+            start = self._head_start(objective, start, inputs)
+            reason = self._run(objective, start, inputs, monitor)
             while monitor.status == "running" and monitor.best_theta is not None:
                 gained = start.cost - monitor.best_loss
                 if gained <= ROUNDING * abs(start.cost):
@@ -84,11 +85,11 @@ class SciPySolver(Solver):
                 start = Trial.at(monitor.best_theta, objective)
                 if monitor.start(start.theta, *start.whole(objective)):
                     return
-                reason = self._run(objective, start, monitor)
+                reason = self._run(objective, start, inputs, monitor)
         if monitor.status == "running":
             monitor.stop("failed", f"The line search found no lower J ({reason}).")
 
-    def _head_start(self, objective: Objective, start: "Trial") -> "Trial":
+    def _head_start(self, objective: Objective, start: "Trial", inputs: LayerChange) -> "Trial":
         """A better place to start from, found on some of the rows."""
         if not self._head_starts(objective):
             return start
@@ -101,28 +102,37 @@ class SciPySolver(Solver):
             return next(rest, None) is None
 
         with some.running():
-            self._iterate(some, Trial.at(start.theta, some), report)
+            self._iterate(some, Trial.at(start.theta, some), inputs, report)
         found = Trial.at(last[0].theta, objective)
         return found if found.cost < start.cost else start
 
     def _head_starts(self, objective: Objective) -> bool:
         return objective.rows.n_rows >= HEAD_START_ROWS
 
-    def _run(self, objective: Objective, start: "Trial", monitor: Monitor) -> str:
+    def _run(
+        self, objective: Objective, start: "Trial", inputs: LayerChange, monitor: Monitor
+    ) -> str:
         """Iterate until the monitor says stop, or SciPy; returns SciPy's reason."""
         return self._iterate(
-            objective, start, lambda trial: monitor(trial.theta, *trial.whole(objective))
+            objective,
+            start,
+            inputs,
+            lambda trial: monitor(trial.theta, *trial.whole(objective)),
         )
 
     def _iterate(
-        self, objective: Objective, start: "Trial", report: Callable[["Trial"], bool]
+        self,
+        objective: Objective,
+        start: "Trial",
+        inputs: LayerChange,
+        report: Callable[["Trial"], bool],
     ) -> str:
         """One call of SciPy, which stops when `report` of an iterate says so."""
         change = change_of_variables(
             objective.network,
             objective.rows,
             start.theta,
-            mix_inputs=not objective.l1,
+            inputs,
             mix_outputs=not objective.l1 and self._head_starts(objective),
         )
         variables = (
@@ -162,7 +172,7 @@ class LBFGS(SciPySolver):
 
     Parameters
     ----------
-    n_corrections : int, default=50
+    n_corrections : int, default=30
         Pairs of steps and gradient changes that stand for the curvature of J. More shorten
         the path; each takes two vectors of the length of theta, so that fewer are kept
         where `n_corrections` would take more than 256 MB.
@@ -172,7 +182,7 @@ class LBFGS(SciPySolver):
 
     method = "L-BFGS-B"
 
-    def __init__(self, n_corrections: int = 50, max_line_search: int = 50):
+    def __init__(self, n_corrections: int = 30, max_line_search: int = 50):
         self.n_corrections = n_corrections
         self.max_line_search = max_line_search
 
