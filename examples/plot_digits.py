@@ -30,6 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skbackprop import BackpropClassifier
+from skbackprop.display import HiddenUnitsDisplay
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
@@ -56,8 +57,6 @@ print(classification_report(y_test, y_pred, digits=3))
 
 wrong = np.flatnonzero(y_pred != y_test)
 right = np.flatnonzero(y_pred == y_test)
-weights = clf.theta_[0][:, 1:]
-largest = np.abs(weights).max()
 
 fig = plt.figure(figsize=(11, 5.8), layout="constrained")
 fig.get_layout_engine().set(h_pad=0.06)
@@ -73,10 +72,7 @@ for ax, i in zip(digits.subplots(5, 6).flat, np.concatenate([wrong, right]), str
     ax.set_axis_off()
 
 units.suptitle("What the 25 hidden units look for")
-for ax, row in zip(units.subplots(5, 5).flat, weights, strict=True):
-    image = ax.imshow(row.reshape(8, 8), cmap="RdBu_r", vmin=-largest, vmax=largest)
-    ax.set(xticks=[], yticks=[])
-units.colorbar(image, ax=units.axes, shrink=0.6, label="weight")
+HiddenUnitsDisplay.from_estimator(clf, image_shape=(8, 8), ax=units.subplots())
 
 # sphinx_gallery_start_ignore
 import sys

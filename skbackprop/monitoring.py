@@ -130,6 +130,34 @@ class Monitor:
                 self.callbacks.begin()
         return stop
 
+    def restate(self, loss: float, gradient: NDArray) -> bool:
+        """Correct what is known of the best parameters, from arithmetic of more precision.
+
+        Parameters
+        ----------
+        loss : float
+            J at `best_theta`.
+        gradient : ndarray
+            Its gradient there.
+
+        Returns
+        -------
+        over : bool
+            Whether the run is over: not if only the coarser arithmetic said that it has
+            converged or diverged.
+        """
+        self.best_loss = loss
+        self.best_gradient_max = float(np.abs(gradient).max(initial=0.0))
+        if not self.early_stopping:
+            self.best_criterion = loss
+        if self.loss_curve and self.n_since_best == 0:
+            self.loss_curve[-1] = loss
+        if self.status in ("converged", "diverged", "no_change"):
+            self.status, self.n_since_best = "running", 0
+        if self.status == "running" and self.best_gradient_max <= self.tol:
+            self._converge(self.best_gradient_max)
+        return self.status != "running"
+
     def interrupt(self) -> None:
         """Let the run end; from another thread, after its next iteration."""
         self.interrupted = True
@@ -161,9 +189,7 @@ class Monitor:
         if self.interrupted:
             return True
         if converged:
-            return self.stop(
-                "converged", f"The largest gradient entry {gradient_max:.3g} is at most tol."
-            )
+            return self._converge(gradient_max)
         if self.n_since_best >= self.n_iter_no_change:
             what = "The validation cost" if early else f"J, now {loss:.8g},"
             return self.stop(
@@ -173,6 +199,10 @@ class Monitor:
         if self.n_iter >= self.max_iter:
             return self.stop("max_iter", f"max_iter={self.max_iter} iterations are done.")
         return False
+
+    def _converge(self, gradient_max: float) -> bool:
+        message = f"The largest gradient entry {gradient_max:.3g} is at most tol."
+        return self.stop("converged", message)
 
     def _print_row(self, loss: float, gradient_max: float, validation: Validation | None) -> None:
         if self.n_iter == 0:

@@ -378,12 +378,14 @@ class Objective:
             return
         block_rows, _ = partition(self.network, self.rows.sparse)
         n_rows = min(block_rows, self.rows.n_rows)
-        with row_threads(min(self.n_threads, MAX_LANES) if self._is_large() else 1) as lanes:
+        large = self.n_products > THREADING_PRODUCTS
+        with row_threads(min(self.n_threads, MAX_LANES) if large else 1) as lanes:
             yield lanes, Workspaces(self.network, n_rows)
 
-    def _is_large(self) -> bool:
-        products = sum(rows * columns for rows, columns in self.network.shapes)
-        return self.rows.n_rows * products > THREADING_PRODUCTS
+    @property
+    def n_products(self) -> int:
+        """Multiplications of one forward propagation, what an evaluation costs."""
+        return self.rows.n_rows * self.network.n_parameters
 
     def _mean(self, theta: NDArray, sums: BlockSums) -> tuple[float, NDArray]:
         """Divide the sums by their weight and add the smooth penalty: once, here."""

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Integral
+from typing import Any
 
 import joblib
+import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
 
@@ -31,8 +33,14 @@ def _set_blas_threads(numbers: Iterable[int]) -> None:
 
 
 def _limit_this_thread() -> None:
-    """One BLAS thread for a row thread, where the BLAS counts threads for each caller."""
+    """One BLAS thread, also where the BLAS counts threads for each caller."""
     _set_blas_threads(1 for _ in _blas_libraries())
+
+
+def _begin_row_thread(error_state: Any) -> None:
+    """A row thread limits the BLAS and treats overflow as its caller does."""
+    _limit_this_thread()
+    np.seterr(**error_state)
 
 
 class _SingleThreadedBlas:
@@ -84,7 +92,9 @@ def row_threads(n_threads: int) -> Iterator[Callable]:
         if n_threads == 1:
             yield map
             return
-        with ThreadPoolExecutor(n_threads, initializer=_limit_this_thread) as executor:
+        with ThreadPoolExecutor(
+            n_threads, initializer=partial(_begin_row_thread, np.geterr())
+        ) as executor:
             yield executor.map
 
 

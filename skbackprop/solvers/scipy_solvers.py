@@ -19,6 +19,10 @@ from skbackprop.solvers.split_variables import SplitVariables
 CORRECTION_BYTES = 2**28
 # BFGS holds a p x p matrix.
 MAX_BFGS_PARAMETERS = 5000
+# Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
+# at half the time a pass, until J falls by less than this part of it in an iteration.
+FLOAT32_PRODUCTS = 2**26
+FLOAT32_ROUNDING = 1e-7
 # What J has to fall by, relative to itself, for another try to be worth while.
 ROUNDING = 1e-12
 # With so many rows, a few iterations on every eighth find a better start at little cost.
@@ -72,20 +76,27 @@ class SciPySolver(Solver):
             if monitor.start(start.theta, *start.whole(objective)):
                 return
             inputs = feature_change(objective.rows, mix=not objective.l1)
+            precision = objective.dtype
+            if objective.n_products >= FLOAT32_PRODUCTS:
+                objective.dtype = np.dtype(np.float32)
             start = self._head_start(objective, start, inputs)
-            reason = self._run(objective, start, inputs, monitor)
-            while monitor.status == "running" and monitor.best_theta is not None:
-                gained = start.cost - monitor.best_loss
-                if gained <= ROUNDING * abs(start.cost):
-                    if objective.dtype == np.float64:
-                        break
-                    # The rounding of float32 hides what is left to gain: finish in float64.
+            while True:
+                reason = self._run(objective, start, inputs, monitor)
+                if monitor.best_theta is None:
+                    break
+                coarse = objective.dtype == np.float32
+                if coarse and (monitor.status == "running" or precision == np.float64):
+                    # What float32 has found, seen in float64; it may be the end, too.
                     objective.dtype = np.dtype(np.float64)
+                    start = Trial.at(monitor.best_theta, objective)
+                    if monitor.restate(*start.whole(objective)):
+                        break
+                    continue
+                gained = start.cost - monitor.best_loss
+                if monitor.status != "running" or gained <= ROUNDING * abs(start.cost):
+                    break
                 # A line search may fail where the curvature it remembers misleads: forget it.
                 start = Trial.at(monitor.best_theta, objective)
-                if monitor.start(start.theta, *start.whole(objective)):
-                    return
-                reason = self._run(objective, start, inputs, monitor)
         if monitor.status == "running":
             monitor.stop("failed", f"The line search found no lower J ({reason}).")
 
@@ -113,12 +124,16 @@ class SciPySolver(Solver):
         self, objective: Objective, start: "Trial", inputs: LayerChange, monitor: Monitor
     ) -> str:
         """Iterate until the monitor says stop, or SciPy; returns SciPy's reason."""
-        return self._iterate(
-            objective,
-            start,
-            inputs,
-            lambda trial: monitor(trial.theta, *trial.whole(objective)),
-        )
+        last = [start.cost]
+
+        def report(trial: Trial) -> bool:
+            stop = monitor(trial.theta, *trial.whole(objective))
+            fell, last[0] = last[0] - trial.cost, trial.cost
+            # Below this float32 sees its own rounding: time for float64.
+            flat = objective.dtype == np.float32 and fell < FLOAT32_ROUNDING * abs(trial.cost)
+            return stop or flat
+
+        return self._iterate(objective, start, inputs, report)
 
     def _iterate(
         self,

@@ -1,0 +1,79 @@
+r"""
+Drawing a network
+=================
+
+`NetworkDisplay` draws the diagram of the notes: a column of units for each layer, a bias unit on
+top, a line for each weight. `HiddenUnitsDisplay` shows what each hidden unit looks for.
+"""
+
+# %%
+# A network whose weights are set by hand
+# ---------------------------------------
+#
+# The network for XNOR: its hidden units are "both" and "neither", its output unit is their OR. Red
+# lines are positive weights, blue ones negative, and the wider the larger.
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits, load_iris
+from sklearn.preprocessing import StandardScaler
+
+from skbackprop import BackpropClassifier, Network
+from skbackprop.display import HiddenUnitsDisplay, NetworkDisplay
+
+network = Network((2, 2, 1))
+thetas = [[[-30, 20, 20], [10, -20, -20]], [[-10, 20, 20]]]
+NetworkDisplay.from_network(network, thetas, output_names=["XNOR"])
+plt.show()
+
+# %%
+# With an example, the units show their activations: orange is on, white is off.
+
+corners = [[0, 0], [0, 1], [1, 0], [1, 1]]
+fig, axes = plt.subplots(2, 2, figsize=(11, 6.5), layout="constrained")
+for ax, x in zip(axes.flat, corners, strict=True):
+    NetworkDisplay.from_network(network, thetas, x, ax=ax)
+    ax.set_title(f"{x[0]} XNOR {x[1]}")
+plt.show()
+
+# %%
+# A network that was fitted to a table
+# ------------------------------------
+#
+# A fit to a dataframe knows the names of the features and of the classes. This is the way of one
+# versicolor iris, number 60, through a network of four hidden units; its features are scaled, and
+# violet ones are below their mean.
+
+iris = load_iris(as_frame=True)
+X = StandardScaler().set_output(transform="pandas").fit_transform(iris.data)
+y = iris.target_names[iris.target]
+clf = BackpropClassifier(hidden_layer_sizes=4, reg_lambda=0.1, random_state=0).fit(X, y)
+
+assert y[60] == clf.predict(X.iloc[[60]])[0] == "versicolor"
+NetworkDisplay.from_estimator(clf, X.iloc[60])
+plt.show()
+
+# %%
+# The weights of the first layer once more, as bars. All units draw on the length and the width of
+# the petals more than on those of the sepals.
+
+HiddenUnitsDisplay.from_estimator(clf)
+plt.show()
+
+# %%
+# A network with many units
+# -------------------------
+#
+# Of a large layer the first and the last units are drawn, and dots for the others.
+
+X, y = load_digits(return_X_y=True)
+X = X / 16
+clf = BackpropClassifier(hidden_layer_sizes=25, random_state=0).fit(X, y)
+NetworkDisplay.from_estimator(clf, X[3], max_units=6)
+plt.show()
+
+# %%
+# Where the features are the pixels of an image, the weights of a hidden unit are an image too: ink
+# on a red pixel excites the unit, ink on a blue one inhibits it.
+
+HiddenUnitsDisplay.from_estimator(clf, image_shape=(8, 8))
+plt.show()

@@ -1,0 +1,155 @@
+"""`LossCurveDisplay`: J, and the validation cost, after each iteration."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skbackprop.display.plotting import axes_or_new, check_network_estimator, require_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class LossCurveDisplay:
+    """The cost after each iteration of a fit.
+
+    A solid line for J of the training examples and, where the fit was given validation
+    examples, a dashed one of the same colour for their cost, which has no penalty in it.
+
+    Parameters
+    ----------
+    loss_curve : sequence of float
+        J after each iteration.
+    validation_loss_curve : sequence of float, default=()
+        Cost of the validation examples after each iteration; empty without any.
+    name : str, optional
+        What the legend calls the fit, to tell several fits in one picture apart.
+
+    Attributes
+    ----------
+    lines_ : list of matplotlib Line2D
+        The line of J and, where there is one, the line of the validation cost.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    See Also
+    --------
+    sklearn.model_selection.LearningCurveDisplay : Scores by the number of examples.
+    sklearn.model_selection.ValidationCurveDisplay : Scores by a parameter, such as lambda.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skbackprop import BackpropClassifier
+    >>> from skbackprop.display import LossCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = BackpropClassifier(5, random_state=0)
+    >>> clf = clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    >>> display = LossCurveDisplay.from_estimator(clf)
+    >>> [line.get_label() for line in display.lines_]
+    ['J, training', 'cost, validation']
+    """
+
+    def __init__(
+        self,
+        loss_curve: Sequence[float],
+        *,
+        validation_loss_curve: Sequence[float] = (),
+        name: str | None = None,
+    ):
+        self.loss_curve = loss_curve
+        self.validation_loss_curve = validation_loss_curve
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        *,
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        validation_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> "LossCurveDisplay":
+        """Draw the curves of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : BackpropClassifier
+            Fitted, with any solver.
+        name : str, optional
+            What the legend calls the fit.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if None.
+        validation_kwargs : dict, optional
+            For the line of the validation cost only.
+        **kwargs : dict
+            For matplotlib's `plot`, both lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is not a BackpropClassifier.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        """
+        check_network_estimator(estimator, cls)
+        display = cls(
+            estimator.loss_curve_,
+            validation_loss_curve=estimator.validation_loss_curve_,
+            name=name,
+        )
+        return display.plot(ax, validation_kwargs=validation_kwargs, **kwargs)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        validation_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> "LossCurveDisplay":
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if None.
+        validation_kwargs : dict, optional
+            For the line of the validation cost only.
+        **kwargs : dict
+            For matplotlib's `plot`, both lines.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            Itself.
+        """
+        require_matplotlib(self)
+        self.ax_ = ax = axes_or_new(ax)
+        self.figure_ = ax.figure
+        prefix = "" if self.name is None else f"{self.name}: "
+
+        style = {"label": f"{prefix}J, training", **kwargs}
+        self.lines_ = ax.plot(iterations(self.loss_curve), self.loss_curve, **style)
+        if len(self.validation_loss_curve):
+            style = {"color": self.lines_[0].get_color(), "linestyle": "--", **kwargs}
+            style |= {"label": f"{prefix}cost, validation", **(validation_kwargs or {})}
+            curve = self.validation_loss_curve
+            self.lines_ += ax.plot(iterations(curve), curve, **style)
+
+        ax.set(xlabel="iteration", ylabel="cost" if ax.lines[1:] else "J")
+        if self.name is not None or len(self.lines_) > 1:
+            ax.legend()
+        return self
+
+
+def iterations(curve: Sequence[float]) -> np.ndarray:
+    """1, 2, ...: the curves hold the cost after each iteration."""
+    return np.arange(1, len(curve) + 1)

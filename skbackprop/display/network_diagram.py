@@ -1,0 +1,452 @@
+"""`NetworkDisplay`: the diagram of the notes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+
+from skbackprop.display.plotting import (
+    axes_or_new,
+    check_network_estimator,
+    number,
+    require_matplotlib,
+)
+from skbackprop.network import Network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
+MOST_WEIGHT_LABELS = 16
+
+
+class Column(NamedTuple):
+    """Where the units of a layer are drawn.
+
+    Parameters
+    ----------
+    units : ndarray of int
+        The units that are drawn, counted from 1; 0 is the bias unit.
+    heights : ndarray of float
+        The height of each.
+    gap : float or None
+        The height of the dots that stand for the units left out.
+    """
+
+    units: NDArray
+    heights: NDArray
+    gap: float | None
+
+    @classmethod
+    def of(cls, size: int, bias: bool, most: int) -> "Column":
+        """A layer of `size` units, its bias unit on top, centred at height 0."""
+        units = np.arange(0 if bias else 1, size + 1)
+        places = np.arange(len(units), dtype=float)
+        left_out = size > most
+        if left_out:
+            above, below = most - most // 2 + bias, most // 2
+            units = np.concatenate([units[:above], units[len(units) - below :]])
+            places = np.concatenate([np.arange(above), above + 1 + np.arange(below)])
+        middle = places[-1] / 2
+        return cls(units, middle - places, middle - above if left_out else None)
+
+
+class NetworkDisplay:
+    r"""A network as a diagram: layers, units, bias units and weights.
+
+    Layer 1, the inputs, is on the left. Units are circles, bias units (always 1) have a dashed
+    edge. The line from unit i to unit j of the next layer is :math:`\Theta^{(l)}_{ji}`: red if
+    positive, blue if negative, wide if large (biases that are larger than all other weights may
+    be beyond the scale). With the activations of an example the units
+    show their numbers, and their colour: orange if positive, violet if negative. Of layers
+    with many units the first and the last are drawn.
+
+    Parameters
+    ----------
+    thetas : list of array-likes
+        :math:`\Theta^{(l)}`, of shape (s_{l+1}, s_l + 1).
+    activations : list of array-likes, optional
+        :math:`a^{(l)}` of one example, of shape (s_l,), from the inputs to the outputs. These
+        are h(x) as the network puts it out: K logistic units need not sum to one.
+    feature_names : sequence of str, optional
+        Names for the inputs.
+    output_names : sequence of str, optional
+        Names for the output units.
+
+    Attributes
+    ----------
+    edges_ : list of matplotlib LineCollection
+        The lines from each layer to the next; their array holds the weights, in order of
+        size, as the large ones are drawn over the small ones.
+    units_ : list of matplotlib PathCollection
+        The units of each layer; with activations, their array holds them.
+    bias_units_ : list of matplotlib PathCollection
+        The bias unit of each layer but the last.
+    labels_ : list of list of matplotlib Text
+        What is written on the units of each layer.
+    weight_labels_ : list of matplotlib Text
+        What is written on the lines.
+    colorbar_ : matplotlib Colorbar or None
+        The scale of the weights.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure of the axes.
+
+    See Also
+    --------
+    HiddenUnitsDisplay : What each unit of the first hidden layer looks for.
+
+    Examples
+    --------
+    The network for XNOR of the notes, and its activations for the input (1, 1):
+
+    >>> from skbackprop import Network
+    >>> from skbackprop.display import NetworkDisplay
+    >>> network = Network((2, 2, 1))
+    >>> thetas = [[[-30, 20, 20], [10, -20, -20]], [[-10, 20, 20]]]
+    >>> display = NetworkDisplay.from_network(network, thetas, [1, 1])
+    >>> [text.get_text() for text in display.labels_[-1]]
+    ['$h_{1}$\n1.00']
+    """
+
+    def __init__(
+        self,
+        thetas: Sequence[ArrayLike],
+        *,
+        activations: Sequence[ArrayLike] | None = None,
+        feature_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+    ):
+        self.thetas = thetas
+        self.activations = activations
+        self.feature_names = feature_names
+        self.output_names = output_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        x=None,
+        *,
+        feature_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        max_units: int = 8,
+        weight_labels: bool | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> "NetworkDisplay":
+        """Draw the network of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : BackpropClassifier
+            Fitted.
+        x : array-like of shape (n,) or (1, n), optional
+            An example, as the classifier was given them (scaled, where a scaler came before
+            it); its activations are drawn.
+        feature_names : sequence of str, optional
+            Names for the inputs; ``feature_names_in_`` if None and the fit has seen names.
+        output_names : sequence of str, optional
+            Names for the output units; ``classes_`` if None, of two classes the second.
+        max_units : int, default=8
+            The most units of a layer to draw.
+        weight_labels : bool, optional
+            Whether to write the weights on the lines; if None, in small networks.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure of a suitable size if None.
+        **kwargs : dict
+            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+
+        Returns
+        -------
+        display : NetworkDisplay
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is not a BackpropClassifier.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `x` is not one example, or the number of names is wrong.
+        """
+        check_network_estimator(estimator, cls)
+        network = estimator.network_
+        if feature_names is None:
+            feature_names = getattr(estimator, "feature_names_in_", None)
+        if output_names is None:
+            output_names = [str(label) for label in estimator.classes_[-network.n_outputs :]]
+        return cls.from_network(
+            network,
+            estimator.theta_,
+            x,
+            feature_names=feature_names,
+            output_names=output_names,
+            max_units=max_units,
+            weight_labels=weight_labels,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_network(
+        cls,
+        network: Network,
+        theta: ArrayLike | Sequence[ArrayLike],
+        x=None,
+        *,
+        feature_names: Sequence[str] | None = None,
+        output_names: Sequence[str] | None = None,
+        max_units: int = 8,
+        weight_labels: bool | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> "NetworkDisplay":
+        """Draw a network with parameters of any origin, for example set by hand.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        theta : ndarray of shape (n_parameters,) or list of matrices
+            The parameters, unrolled or not.
+        x : array-like of shape (n,) or (1, n), optional
+            An example; its activations are drawn.
+        feature_names : sequence of str, optional
+            Names for the inputs.
+        output_names : sequence of str, optional
+            Names for the output units.
+        max_units : int, default=8
+            The most units of a layer to draw.
+        weight_labels : bool, optional
+            Whether to write the weights on the lines; if None, in small networks.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure of a suitable size if None.
+        **kwargs : dict
+            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+
+        Returns
+        -------
+        display : NetworkDisplay
+
+        Raises
+        ------
+        ValueError
+            If `theta` does not fit the network, `x` is not one example, or the number of
+            names is wrong.
+        """
+        if not (isinstance(theta, np.ndarray) and theta.ndim == 1):
+            theta = network.unroll(list(theta))  # type: ignore[arg-type]
+        activations = None
+        if x is not None:
+            X = x.toarray() if issparse(x) else np.asarray(x, dtype=float)
+            X = np.atleast_2d(X)
+            if len(X) != 1:
+                raise ValueError(f"x must be one example; got {len(X)}.")
+            activations = [layer[0] for layer in network.forward_propagate(theta, X)]
+        display = cls(
+            network.reshape(theta),
+            activations=activations,
+            feature_names=feature_names,
+            output_names=output_names,
+        )
+        return display.plot(ax, max_units=max_units, weight_labels=weight_labels, **kwargs)
+
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        max_units: int = 8,
+        weight_labels: bool | None = None,
+        **kwargs: Any,
+    ) -> "NetworkDisplay":
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure of a suitable size if None.
+        max_units : int, default=8
+            The most units of a layer to draw.
+        weight_labels : bool, optional
+            Whether to write the weights on the lines; if None, in small networks.
+        **kwargs : dict
+            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+
+        Returns
+        -------
+        display : NetworkDisplay
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If the number of names is wrong.
+        """
+        require_matplotlib(self)
+        thetas = [np.asarray(Theta, dtype=float) for Theta in self.thetas]
+        sizes = [*(Theta.shape[1] - 1 for Theta in thetas), len(thetas[-1])]
+        self._check(sizes, max_units)
+        columns = [Column.of(s, l < len(thetas), max_units) for l, s in enumerate(sizes)]
+        top = max(column.heights[0] for column in columns)
+        size = (2.3 * len(thetas) + 1.9, 1.25 * top + 1.4)
+        self.ax_ = ax = axes_or_new(ax, size)
+        self.figure_ = ax.figure
+
+        self._draw_edges(columns, thetas, weight_labels, kwargs)
+        self._draw_units(columns)
+        self._draw_names(columns)
+        for l, s in enumerate(sizes):
+            units = f"{s} {'unit' if l else 'input'}{'s' * (s > 1)}"
+            ax.text(l, top + 0.75, f"layer {l + 1}\n{units}", ha="center", linespacing=1.4)
+        for l in range(len(thetas)):
+            ax.text(l + 0.5, top + 0.75, rf"$\Theta^{{({l + 1})}}$", ha="center", size=13)
+        ax.set_xlim(-0.25, len(thetas) + 0.25)
+        ax.set_ylim(-top - 0.6, top + 1.6)
+        ax.set_axis_off()
+        return self
+
+    def _check(self, sizes: list[int], max_units: int) -> None:
+        for what, names, size in [
+            ("inputs", self.feature_names, sizes[0]),
+            ("output units", self.output_names, sizes[-1]),
+        ]:
+            if names is not None and len(names) != size:
+                raise ValueError(f"The network has {size} {what}; got {len(names)} names.")
+        if max_units < 2:
+            raise ValueError(f"max_units must be at least 2; got {max_units}.")
+
+    def _draw_edges(
+        self,
+        columns: list[Column],
+        thetas: list[NDArray],
+        weight_labels: bool | None,
+        kwargs: dict[str, Any],
+    ) -> None:
+        """The lines from each layer to the next, all to one scale."""
+        from matplotlib.collections import LineCollection
+
+        weights = [
+            Theta[np.ix_(right.units[right.units > 0] - 1, left.units)]
+            for left, right, Theta in zip(columns, columns[1:], thetas, strict=False)
+        ]
+        if weight_labels is None:
+            weight_labels = sum(w.size for w in weights) <= MOST_WEIGHT_LABELS
+        largest = max(np.abs(w).max() for w in weights) or 1.0
+        # Biases may be far larger than what they are added to, which would all be pale then.
+        scale = max(np.abs(w[:, 1:]).max() for w in weights) or largest
+        if weight_labels:
+            scale = largest
+        self.edges_: list[Any] = []
+        self.weight_labels_: list[Any] = []
+        for l, (left, right, w) in enumerate(zip(columns, columns[1:], weights, strict=False)):
+            ends = right.heights[right.units > 0]
+            ys = np.stack(np.meshgrid(left.heights, ends), axis=-1).reshape(-1, 2)
+            order = np.argsort(np.abs(w), axis=None)  # strong ones on top of weak ones
+            lines = [[(l, y), (l + 1, end)] for y, end in ys[order]]
+            w = w.ravel()[order]
+            style = {"cmap": "RdBu_r", "zorder": 1, **kwargs}
+            style.setdefault("linewidths", 0.4 + 3.6 * np.minimum(np.abs(w) / scale, 1))
+            edges = LineCollection(lines, **style)
+            edges.set_array(w)
+            edges.set_clim(-scale, scale)
+            self.edges_.append(self.ax_.add_collection(edges))
+            if weight_labels:
+                self._label_edges(lines, w, 1 / (1 + len(ends)))
+        self.colorbar_: Any = None
+        if not weight_labels:
+            self.colorbar_ = self.figure_.colorbar(
+                self.edges_[0],
+                ax=self.ax_,
+                label="weight",
+                shrink=0.6,
+                aspect=25,
+                extend="both" if largest > scale else "neither",
+            )
+
+    def _label_edges(self, lines: list, weights: NDArray, part: float) -> None:
+        """Write the weights where the lines are as far from each other as they can be."""
+        box: dict[str, Any] = {
+            "facecolor": "white",
+            "edgecolor": "none",
+            "alpha": 0.85,
+            "pad": 0.8,
+        }
+        for ((x, y), (_, end)), weight in zip(lines, weights, strict=True):
+            place = (x + part, y + part * (end - y))
+            text = self.ax_.text(*place, number(weight, ".3g"), size=9, bbox=box, **CENTRED)
+            self.weight_labels_.append(text)
+
+    def _draw_units(self, columns: list[Column]) -> None:
+        """Circles with what is written on them, and dots for the units left out."""
+        ax, last = self.ax_, len(columns) - 1
+        diameter = self._diameter()
+        circle: dict[str, Any] = {"s": diameter**2, "edgecolors": "black", "zorder": 2}
+        self.units_: list[Any] = []
+        self.bias_units_: list[Any] = []
+        self.labels_: list[Any] = []
+        for l, column in enumerate(columns):
+            is_bias = column.units == 0
+            units, heights = column.units[~is_bias], column.heights[~is_bias]
+            labels = [unit_symbol(l, unit, last) for unit in units]
+            if self.activations is None:
+                drawn = ax.scatter(np.full(len(units), l), heights, color="white", **circle)
+            else:
+                a = np.asarray(self.activations[l], dtype=float)
+                limit = max(1.0, np.abs(a).max())
+                a = a[units - 1]
+                shades: dict[str, Any] = {
+                    "c": a,
+                    "cmap": "PuOr_r",
+                    "vmin": -2 * limit,
+                    "vmax": 2 * limit,
+                }
+                drawn = ax.scatter(np.full(len(units), l), heights, **shades, **circle)
+                labels = [f"{s}\n{number(x, '.2f')}" for s, x in zip(labels, a, strict=True)]
+            self.units_.append(drawn)
+            self.labels_.append(
+                [
+                    ax.text(l, y, label, size=8.5, **CENTRED)
+                    for y, label in zip(heights, labels, strict=True)
+                ]
+            )
+            if is_bias.any():
+                y = column.heights[0]
+                bias = ax.scatter([l], [y], color="0.93", linestyle="--", **circle)
+                self.bias_units_.append(bias)
+                ax.text(l, y, "+1", size=8.5, **CENTRED)
+            if column.gap is not None:
+                ax.scatter([l] * 3, column.gap + np.array([-0.2, 0, 0.2]), s=6, color="black")
+
+    def _diameter(self) -> int:
+        """Of a circle, in points: room for a symbol, or for a number as well."""
+        return 25 if self.activations is None else 33
+
+    def _draw_names(self, columns: list[Column]) -> None:
+        """Names of the inputs on the left and of the outputs on the right."""
+        for names, l, side, align in [
+            (self.feature_names, 0, -1, "right"),
+            (self.output_names, len(columns) - 1, 1, "left"),
+        ]:
+            if names is None:
+                continue
+            for unit, y in zip(columns[l].units, columns[l].heights, strict=True):
+                if unit > 0:
+                    self.ax_.annotate(
+                        str(names[unit - 1]),
+                        (l, y),
+                        xytext=(side * (self._diameter() / 2 + 5), 0),
+                        textcoords="offset points",
+                        ha=align,
+                        va="center",
+                    )
+
+
+def unit_symbol(layer: int, unit: int, last: int) -> str:
+    """What the notes call a unit; layers are counted from 0 here."""
+    if layer == 0:
+        return f"$x_{{{unit}}}$"
+    return f"$h_{{{unit}}}$" if layer == last else f"$a_{{{unit}}}^{{({layer + 1})}}$"
