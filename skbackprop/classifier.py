@@ -87,7 +87,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         a string: `set_params`, grids, pipelines.
     init_epsilon : float or "auto", default="auto"
         Random initialisation is uniform on [-init_epsilon, init_epsilon]; "auto" takes
-        ``sqrt(6) / sqrt(s_l + s_{l+1})`` for each layer.
+        ``sqrt(6) / sqrt(s_l + s_{l+1})`` for each layer. "lbfgs", "bfgs" and "cg" measure the
+        features from their mean: the bias of the first layer takes up what that changes.
     solver : str or solver object, default="lbfgs"
         "lbfgs", "bfgs", "cg", "gradient_descent", "sgd" or "adam", or an object from
         `skbackprop.solvers` that carries options of its own, such as
@@ -363,6 +364,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         validate = None
         if held_out is not None:
             rows = weigh_classes(held_out, factors)
+            if rows.sample_weight is not None and not rows.sample_weight.any():
+                raise ValueError("class_weight leaves the validation examples without weight.")
             validate = partial(validation, network, labels, rows, self.n_jobs)
         monitor = Monitor(
             tol=self.tol,
@@ -572,6 +575,32 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.optimize_result_ = result
 
     # -- what a fit has found --------------------------------------------------------------
+
+    def __getstate__(self):
+        """Plain containers instead of our own and SciPy's types, so that few must be trusted."""
+        state = dict(super().__getstate__())
+        if "network_" in state:
+            network = state["network_"]
+            state["network_"] = (
+                network.layer_sizes,
+                network.activation,
+                network.output_activation,
+                network.loss,
+            )
+            state["_labels"] = tuple(state["_labels"])
+            state["optimize_result_"] = dict(state["optimize_result_"])
+        return state
+
+    def __setstate__(self, state):
+        """Build again what `__getstate__` took apart."""
+        if "network_" in state:
+            state = {
+                **state,
+                "network_": Network(*state["network_"]),
+                "_labels": Labels(*state["_labels"]),
+                "optimize_result_": OptimizeResult(state["optimize_result_"]),
+            }
+        super().__setstate__(state)
 
     @property
     def coefs_(self) -> list[NDArray]:

@@ -86,8 +86,12 @@ class Labels(NamedTuple):
                 )
             return Y
         y = column_or_1d(y, warn=True)
-        indices = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
-        unknown = self.classes[indices] != y
+        texts = [labels.dtype.kind in "OSU" for labels in (self.classes, y)]
+        if texts[0] == texts[1]:
+            indices = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+            unknown = self.classes[indices] != y
+        else:
+            unknown = np.ones(len(y), dtype=bool)
         if unknown.any():
             raise ValueError(
                 f"The target has labels {np.unique(y[unknown]).tolist()} that are not among the "

@@ -1,7 +1,7 @@
 """One fit: the solver from each start, the best of the results, and what to say of it."""
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import replace
 from typing import NamedTuple
@@ -87,11 +87,18 @@ def train(solver: Solver, runs: list[Run], n_threads: int) -> None:
 
     with ThreadPoolExecutor(min(len(runs), n_threads)) as executor:
         try:
-            # One run stays in this thread, where an interrupt reaches it at once.
-            for _ in map(minimize, runs) if len(runs) == 1 else executor.map(minimize, runs):
-                pass
+            if len(runs) == 1:
+                # In this thread, where an interrupt reaches it at once.
+                minimize(runs[0])
+                return
+            pending = {executor.submit(minimize, run) for run in runs}
+            while pending:
+                # A wait that ends now and then lets an interrupt through on every system.
+                done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
         except BaseException:
-            # Leaving the executor waits for runs that are under way.
+            # Leaving the executor waits for the runs that are under way.
             for run in runs:
                 run.monitor.interrupt()
             executor.shutdown(wait=True, cancel_futures=True)
