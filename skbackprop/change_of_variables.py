@@ -142,7 +142,7 @@ def change_of_variables(
     mix_outputs : bool, default=True
         Whether there may be Q: not where single weights matter, as to the penalty "l1".
     """
-    examples = _every_nth(rows, ACTIVATION_ROWS)
+    examples = _some_of(rows, ACTIVATION_ROWS)
     means, deltas = _means_and_deltas(network, theta, examples)
     layers = [inputs, *(LayerChange(mu) for mu in means)]
     if mix_outputs:
@@ -165,7 +165,7 @@ def feature_change(rows: ArrayRows, *, mix: bool = True) -> LayerChange:
         Whether there may be P: not where single weights matter, as to the penalty "l1".
     """
     mean = feature_mean(rows)
-    C = feature_covariance(_every_nth(rows, FEATURE_ROWS)) if mix else None
+    C = feature_covariance(_some_of(rows, FEATURE_ROWS)) if mix else None
     return LayerChange(mean if np.isfinite(mean).all() else None, mixing(C, FEATURE_POWER))
 
 
@@ -174,7 +174,7 @@ def feature_mean(rows: ArrayRows) -> NDArray:
 
     What is only the rounding of a mean of 0 is 0.
     """
-    X, shares = (examples := _every_nth(rows, FEATURE_ROWS)).X, _shares(examples)
+    X, shares = (examples := _some_of(rows, FEATURE_ROWS)).X, _shares(examples)
     mean = np.asarray(X.T @ shares, dtype=np.float64)
     size = np.asarray(abs(X).T @ shares, dtype=np.float64)
     return np.where(np.abs(mean) > ROUNDING * size, mean, 0.0)
@@ -234,6 +234,6 @@ def _shares(examples: RowBlock) -> NDArray:
     return w / w.sum()
 
 
-def _every_nth(rows: ArrayRows, n_rows: int) -> RowBlock:
+def _some_of(rows: ArrayRows, n_rows: int) -> RowBlock:
     """At most about `n_rows` rows, spread evenly."""
     return rows.block(slice(None, None, max(1, rows.n_rows // n_rows)))

@@ -29,7 +29,7 @@ from skbackprop.examples import (
 )
 from skbackprop.labels import Labels
 from skbackprop.monitoring import Monitor, Validation
-from skbackprop.network import Network
+from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.prediction import logits, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
@@ -59,7 +59,7 @@ def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
 
 
 class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    r"""A multi-layer perceptron trained by back propagation and L-BFGS.
+    r"""A multi-layer perceptron trained by back propagation, with L-BFGS unless told otherwise.
 
     Minimises over the parameters :math:`\Theta^{(l)}` of a feed-forward network h
 
@@ -118,7 +118,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The part of the examples to set aside for `early_stopping`.
     n_iter_no_change : int, default=10
         Iterations without a lower J (without a lower validation cost, with
-        `early_stopping`) after which a fit ends.
+        `early_stopping`) after which a fit ends. Solvers with a line search lower J in each
+        iteration; where they do not, they first begin again from the best parameters.
     n_init : int, default=1
         Random starts, in parallel within `n_jobs`; the one of lowest J is kept, or of lowest
         validation cost where there are validation examples.
@@ -155,7 +156,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     loss_ : float
         J at `theta_`.
     loss_curve_ : list of float
-        J after each iteration.
+        J after each iteration. Early ones of a large fit with "lbfgs", "bfgs" or "cg" are
+        computed in float32, the last always in the precision of X.
     validation_loss_curve_, validation_scores_ : list of float
         Cost without penalty, and accuracy, on the validation examples after each iteration;
         empty without any.
@@ -273,9 +275,10 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if "reg_lambda" in params:
                 raise ValueError('"lambda" and "reg_lambda" are one parameter; set one of them.')
             params["reg_lambda"] = params.pop("lambda")
-        if isinstance(self.solver, str) and any(name.startswith("solver__") for name in params):
-            # The options of a solver that is given by its name are its defaults.
-            params.setdefault("solver", solver_of(self.solver))
+        solver = params.get("solver", self.solver)
+        if isinstance(solver, str) and any(name.startswith("solver__") for name in params):
+            # A solver that is given by its name has options, too: its defaults.
+            params["solver"] = solver_of(solver)
         return super().set_params(**params)
 
     def __sklearn_tags__(self):
@@ -366,7 +369,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             rows = weigh_classes(held_out, factors)
             if rows.sample_weight is not None and not rows.sample_weight.any():
                 raise ValueError("class_weight leaves the validation examples without weight.")
-            validate = partial(validation, network, labels, rows, self.n_jobs)
+            n_threads = max(1, objective.n_threads // len(starts))
+            validate = partial(validation, network, labels, rows, n_threads)
         monitor = Monitor(
             tol=self.tol,
             max_iter=self.max_iter,
@@ -437,7 +441,12 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         seen = copy(self)
         X, y = validate_data(seen, X, y, multi_output=True, reset=first, **X_FORMAT)
         labels = self._stream_labels(y, classes, first)
-        network = self._network(X.shape[1], labels) if first else self.network_
+        network = self._network(X.shape[1], labels)
+        if not first and network != self.network_:
+            raise ValueError(
+                f"The parameters ask for another network than the one that was begun, "
+                f"{self.network_}; call fit for a new one."
+            )
         rows = RowBlock(X, labels.encode(y), check_weights(sample_weight, X))
         factors = class_factors(self.class_weight, labels, rows)
         objective = self._objective(network, weigh_classes(rows, factors))
@@ -473,7 +482,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _network(self, n_features: int, labels: Labels) -> Network:
         sizes: Any = self.hidden_layer_sizes
         hidden = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        if not all(isinstance(units, Integral) and int(units) > 0 for units in hidden):
+        if not all(is_positive_integer(units) for units in hidden):
             raise ValueError(
                 "hidden_layer_sizes must be a positive integer or a sequence of them (empty for "
                 f"no hidden layer); got {sizes!r}."
@@ -514,6 +523,11 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 raise ValueError(
                     "warm_start needs the classes of the fit before, "
                     f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
+                )
+            if network != self.network_:
+                raise ValueError(
+                    f"warm_start needs the network of the fit before, {self.network_}; the "
+                    f"parameters and X ask for {network}."
                 )
             given = [check_theta(network, self.theta_)]
         centre = feature_mean(objective.rows) if centred else None

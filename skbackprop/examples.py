@@ -1,8 +1,9 @@
 """The examples of a fit: weights, class weights, what is set aside, where to start."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from math import ceil
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,7 +56,7 @@ def class_factors(
     if class_weight is None:
         return None
     factors = labels.class_factors(class_weight, training.y, training.sample_weight)
-    if (factors < 0).any() or not factors.any():
+    if not (factors >= 0).all() or not factors.any():
         raise ValueError(
             "class_weight must be non-negative and not zero for every class; got "
             f"{class_weight!r}."
@@ -108,7 +109,7 @@ def hold_out(
     return training, held_out
 
 
-def check_theta(network: Network, theta_init) -> NDArray:
+def check_theta(network: Network, theta_init: Any) -> NDArray:
     """A starting point, as matrices or unrolled, as an unrolled vector of its own.
 
     Raises
@@ -116,16 +117,16 @@ def check_theta(network: Network, theta_init) -> NDArray:
     ValueError
         If it does not fit the network or is not finite.
     """
-    if not isinstance(theta_init, Iterable):
+    if not isinstance(theta_init, Sequence | np.ndarray):
         raise ValueError(
             f"theta_init must be a list of matrices or the unrolled vector; got {theta_init!r}."
         )
-    parts = list(theta_init)
-    if all(np.ndim(part) == 0 for part in parts):
-        theta = np.array(parts, dtype=np.float64)
+    unrolled = np.ndim(theta_init[0]) == 0 if len(theta_init) else False
+    if unrolled:
+        theta = np.array(theta_init, dtype=np.float64)
         network.reshape(theta)
     else:
-        theta = network.unroll(parts)
+        theta = network.unroll(list(theta_init))
     if not np.isfinite(theta).all():
         raise ValueError("theta_init has entries that are not finite.")
     return theta

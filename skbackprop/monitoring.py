@@ -158,6 +158,13 @@ class Monitor:
             self._converge(self.best_gradient_max)
         return self.status != "running"
 
+    def resume(self) -> bool:
+        """Let a run that a line search has given up go on; returns whether it may."""
+        if self.status == "no_change":
+            self.status = "running"
+        self.n_since_best = 0
+        return self.status == "running"
+
     def interrupt(self) -> None:
         """Let the run end; from another thread, after its next iteration."""
         self.interrupted = True
@@ -188,6 +195,12 @@ class Monitor:
             self._print_row(loss, gradient_max, validation)
         if self.interrupted:
             return True
+        if converged and early and self.n_since_best:
+            return self.stop(
+                "early_stopping",
+                f"J has converged; the validation cost was lowest {self.n_since_best} iterations "
+                "before.",
+            )
         if converged:
             return self._converge(gradient_max)
         if self.n_since_best >= self.n_iter_no_change:

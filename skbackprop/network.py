@@ -115,6 +115,16 @@ class Network:
         self._ends = list(accumulate((r * c for r, c in self.shapes), initial=0))
         self.n_parameters = self._ends[-1]
 
+    def _key(self) -> tuple:
+        return self.layer_sizes, self.activation, self.output_activation, self.loss
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two networks are the same functions of their parameters."""
+        return isinstance(other, Network) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
     def __repr__(self) -> str:
         sizes = "-".join(map(str, self.layer_sizes))
         return f"<Network {sizes}, {self.n_parameters} parameters>"

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -160,7 +161,9 @@ class Objective:
     Attributes
     ----------
     weight : float
-        m, or the sum of the weights.
+        m, or the sum of the weights: what lambda is divided by.
+    mean_weight : float
+        The mean weight of an example.
     penalised : ndarray of shape (n_parameters,), bool
         Which entries of theta are penalised: all but the bias columns.
     n_evaluations : int
@@ -203,7 +206,8 @@ class Objective:
             raise ValueError(
                 f"X has {m} rows; y and sample_weight must have as many, got {sorted(lengths)}."
             )
-        if not 0 <= reg_lambda < np.inf:
+        strength: Any = reg_lambda
+        if not (isinstance(strength, Real) and 0 <= float(strength) < np.inf):
             raise ValueError(f"reg_lambda must be finite and at least 0; got {reg_lambda!r}.")
         if penalty not in PENALTIES:
             raise ValueError(f"Unknown penalty {penalty!r}; known are {list(PENALTIES)}.")
@@ -213,6 +217,7 @@ class Objective:
         self.penalty = penalty
         self.n_threads = resolve_n_jobs(n_jobs)
         self.weight = self.rows.weight
+        self.mean_weight = self.rows.weight / self.rows.n_rows
         self.penalised = np.concatenate(
             [np.tile(np.arange(columns) > 0, units) for units, columns in network.shapes]
         )
@@ -311,8 +316,9 @@ class Objective:
     ) -> tuple[float, NDArray]:
         """The estimate of `smooth` from some of the rows.
 
-        The batch's mean cost stands for that of all rows; the penalty stays lambda/m with
-        the full m.
+        Its costs, divided by the number of its rows times the mean weight of all rows, stand
+        for the mean cost; the penalty stays lambda/m with the full m. Over batches of one size
+        that make up all rows the mean of the estimates is J.
 
         Parameters
         ----------
@@ -330,9 +336,10 @@ class Objective:
         block = self.rows.block(rows)
         masks = dropout_masks(self.network, block.X, dropout, random_state)
         sums = block_sums(self.network, theta, block, dropout=masks)
-        if not sums.weight:
-            return 0.0, np.zeros_like(theta)
-        return self._mean(theta, sums)
+        # Not the weight that the batch happens to have: that would make each batch count the
+        # same, whatever its examples weigh, and the mean over the batches would not be J.
+        weight = block.X.shape[0] * self.mean_weight
+        return self._mean(theta, sums._replace(weight=weight))
 
     def every_nth(self, n: int) -> "Objective":
         """The estimate of J from every n-th row, with the penalty of all of them.
@@ -426,8 +433,12 @@ def _targets(y: ArrayLike, network: Network) -> NDArray:
     if y.ndim == 1:
         y = y.astype(int) if y.dtype == bool else y
         last = max(K, 2) - 1
-        if not np.issubdtype(y.dtype, np.integer) or np.any((y < 0) | (y > last)):
-            raise ValueError(f"Class indices must be integers from 0 to {last}; got {y!r}.")
+        if not np.issubdtype(y.dtype, np.integer):
+            raise ValueError(f"Class indices must be integers; got {y.dtype}.")
+        if np.any((y < 0) | (y > last)):
+            raise ValueError(
+                f"Class indices must be from 0 to {last}; got {y.min()} to {y.max()}."
+            )
         return y
     if y.ndim != 2 or y.shape[1] != K:
         raise ValueError(

@@ -473,3 +473,23 @@ def test_saturated_units_stay_finite(iris):
     assert np.isfinite(clf.loss_)
     assert all(np.isfinite(Theta).all() for Theta in clf.theta_)
     assert np.isfinite(clf.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize("weighted", [slice(1, None, 8), slice(0, 40)])
+def test_many_rows_of_weight_zero(weighted):
+    """A head start on every eighth row may find none that weighs anything."""
+    X, y = load_digits(return_X_y=True)
+    w = np.zeros(len(y))
+    w[weighted] = 1.0
+    clf = BackpropClassifier(10, random_state=0).fit(X / 16, y, sample_weight=w)
+    _, D = Objective(clf.network_, X / 16, y, reg_lambda=1.0, sample_weight=w)(
+        clf.optimize_result_.x
+    )
+    assert np.abs(D).max() <= clf.tol
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_a_solver_by_name_with_its_options(name):
+    clf = BackpropClassifier().set_params(solver=name, solver__learning_rate=0.2)
+    assert type(clf.solver).__name__.lower() == name
+    assert clf.get_params()["solver__learning_rate"] == 0.2

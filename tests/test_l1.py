@@ -241,3 +241,12 @@ def test_weights_and_float32_rows(wine):
     assert_optimal(
         repeated, np.repeat(X.astype(np.float32), w, axis=0).astype(float), np.repeat(y, w)
     )
+
+
+def test_unscaled_features_do_not_end_it_early():
+    """The split cost falls while J does not: the run begins again from its best parameters."""
+    X, y = load_wine(return_X_y=True)
+    clf = BackpropClassifier(10, 1.0, penalty="l1", max_iter=4000, random_state=0).fit(X, y)
+    J, D = Objective(clf.network_, X, y, reg_lambda=1.0, penalty="l1")(clf.optimize_result_.x)
+    assert np.abs(D).max() <= clf.tol
+    assert clf.loss_ == pytest.approx(J, rel=1e-12)

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, csr_matrix
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
 
@@ -22,7 +23,8 @@ def rows():
 
 @pytest.fixture(scope="module")
 def several_labels():
-    return make_multilabel_classification(100, 5, n_classes=3, random_state=0)
+    X, Y = make_multilabel_classification(100, 5, n_classes=3, random_state=0)
+    return StandardScaler().fit_transform(X), Y
 
 
 def small(**params):

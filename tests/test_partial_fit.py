@@ -374,3 +374,21 @@ def test_the_stream_is_reproducible(iris):
     ]
     np.testing.assert_array_equal(one.theta_[0], same.theta_[0])
     assert np.abs(one.theta_[0] - other.theta_[0]).max() > 0.01
+
+
+def test_a_constant_weight_is_as_many_rows(iris):
+    X, y = iris
+    solver = SGD(0.1, momentum=0.0, batch_size=M, shuffle=False, n_samples=M)
+    weighed = BackpropClassifier((3,), 10.0, solver=solver, random_state=0)
+    weighed.partial_fit(X, y, classes=[0, 1, 2], sample_weight=np.full(M, 7.0))
+    repeated = BackpropClassifier((3,), 10.0, random_state=0)
+    repeated.set_params(solver=SGD(0.1, momentum=0.0, batch_size=7 * M, shuffle=False))
+    repeated.partial_fit(np.repeat(X, 7, axis=0), np.repeat(y, 7), classes=[0, 1, 2])
+    np.testing.assert_allclose(weighed.theta_[0], repeated.theta_[0], rtol=1e-9)
+
+
+def test_another_network_is_refused(iris):
+    X, y = iris
+    clf = BackpropClassifier((3,), solver="sgd").partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="another network"):
+        clf.set_params(hidden_layer_sizes=(4,)).partial_fit(X, y)

@@ -74,9 +74,12 @@ def test_stochastic_runs_do_not_depend_on_each_other_or_on_threads(wine, solver)
 
 
 def test_more_starts_are_never_worse(wine):
-    losses = [small(n_init=n, random_state=4).fit(*wine).loss_ for n in (1, 2, 4, 8)]
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < losses[0]
+    gains = []
+    for seed in range(4):
+        losses = [small(n_init=n, random_state=seed).fit(*wine).loss_ for n in (1, 2, 4)]
+        assert losses == sorted(losses, reverse=True)
+        gains.append(losses[0] - losses[-1])
+    assert max(gains) > 0.0
 
 
 def test_random_state_decides(wine):

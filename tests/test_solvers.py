@@ -221,15 +221,12 @@ def test_mini_batches_of_weighted_rows(iris, start):
     theta = start
     for first in range(0, 150, 50):
         rows = slice(first, first + 50)
-        # The batch's weighted mean, and lambda over the sum of all weights.
-        objective = Objective(
-            Network(SIZES),
-            X[rows],
-            y[rows],
-            sample_weight=w[rows],
-            reg_lambda=LAMBDA * w[rows].sum() / w.sum(),
-        )
-        theta = theta - 0.05 * objective(theta)[1]
+        # The batch's weighted sum over 50 average weights, and lambda over the sum of all.
+        network = Network(SIZES)
+        objective = Objective(network, X[rows], y[rows], sample_weight=w[rows])
+        gradient = objective(theta)[1] * w[rows].sum() / (50 * w.mean())
+        gradient += LAMBDA / w.sum() * theta * objective.penalised
+        theta = theta - 0.05 * gradient
     solver = SGD(0.05, momentum=0.0, batch_size=50, shuffle=False)
     clf = BackpropClassifier((3,), LAMBDA, solver=solver, max_iter=1)
     with pytest.warns(ConvergenceWarning):

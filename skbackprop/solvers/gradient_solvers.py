@@ -101,8 +101,8 @@ class GradientDescent(GradientSolver):
 class StochasticSolver(GradientSolver):
     """A gradient solver that steps after each mini-batch.
 
-    A batch estimates J and its gradient: the mean over its rows, with the penalty lambda/m
-    of all m rows. After each epoch J and its gradient are computed on all rows, without
+    A batch estimates J and its gradient (`Objective.batch`), with the penalty lambda/m of all
+    m rows. After each epoch J and its gradient are computed on all rows, without
     dropout, for the loss curve and the test of convergence.
     """
 
@@ -112,10 +112,6 @@ class StochasticSolver(GradientSolver):
     shuffle: bool
     dropout: float | Sequence[float]
     n_samples: int | None
-
-    @abstractmethod
-    def step_rule(self) -> StepRule:
-        """A new step rule with these options, at rest."""
 
     def check(self, objective: Objective) -> None:
         learning_rate_of(self.learning_rate)
@@ -198,8 +194,10 @@ class StochasticSolver(GradientSolver):
         # Options that were changed since the last call hold from here on.
         run.step = self.step_rule().after(run.step)
         run.rate = learning_rate_of(self.learning_rate).after_step(run.rate, run.n_steps)
-        run.weight_seen += objective.weight
-        objective.weight = self.n_samples or run.weight_seen
+        run.rows_seen += objective.rows.n_rows
+        run.weight_seen += objective.rows.weight
+        objective.mean_weight = run.weight_seen / run.rows_seen
+        objective.weight = objective.mean_weight * (self.n_samples or run.rows_seen)
         with objective.running():
             theta = self._epoch(objective, theta, run)
             return theta, *objective(theta)
@@ -221,6 +219,7 @@ class StochasticRun:
     rate: float
     random_state: np.random.RandomState
     n_steps: int = 0
+    rows_seen: int = 0
     weight_seen: float = 0.0
 
 
@@ -244,8 +243,8 @@ class SGD(StochasticSolver):
         or one for each. Activations that stay are divided by the keep probability;
         prediction uses the whole network.
     n_samples : int, optional
-        For `partial_fit`: m, the number of rows in all, that lambda is divided by. None
-        takes the rows seen so far.
+        For `partial_fit`: the number of rows in all. With the mean weight of the rows seen
+        so far it gives the m that lambda is divided by; None takes the rows seen so far.
     """
 
     def __init__(

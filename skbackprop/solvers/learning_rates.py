@@ -23,8 +23,8 @@ class TimeDecay(BaseEstimator):
     def check(self) -> None:
         """Raise ValueError for a value that makes no sense."""
         require_positive("initial", self.initial)
-        if not self.decay >= 0:
-            raise ValueError(f"decay must be at least 0; got {self.decay!r}.")
+        if self.decay != 0:
+            require_positive("decay", self.decay)
 
     def after_step(self, rate: float, n_steps: int) -> float:
         """The rate after `n_steps` steps."""
@@ -59,9 +59,11 @@ class Adaptive(BaseEstimator):
     def check(self) -> None:
         """Raise ValueError for a value that makes no sense."""
         require_positive("initial", self.initial)
-        if not (self.growth >= 1 and 0 < self.shrink < 1):
+        require_positive("growth", self.growth)
+        require_positive("shrink", self.shrink)
+        if not (self.growth >= 1 and self.shrink < 1):
             raise ValueError(
-                "growth must be at least 1 and shrink between 0 and 1; got "
+                "growth must be at least 1 and shrink below 1; got "
                 f"growth={self.growth!r}, shrink={self.shrink!r}."
             )
 
@@ -79,6 +81,8 @@ LearningRate = TimeDecay | Adaptive
 
 def learning_rate_of(value: float | LearningRate) -> LearningRate:
     """A checked learning rate; a number is one that does not decay."""
+    if isinstance(value, Real):
+        require_positive("learning_rate", value)
     rate = TimeDecay(value, decay=0.0) if isinstance(value, Real) else value
     if not isinstance(rate, LearningRate):
         raise ValueError(
@@ -91,7 +95,8 @@ def learning_rate_of(value: float | LearningRate) -> LearningRate:
 
 def require_positive(name: str, value: float) -> None:
     """Raise ValueError unless `value` is a positive number."""
-    if not (isinstance(value, Real) and value > 0):
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (number and 0 < value < float("inf")):
         raise ValueError(f"{name} must be a positive number; got {value!r}.")
 
 

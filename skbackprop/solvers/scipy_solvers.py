@@ -32,20 +32,22 @@ HEAD_START_ITERATIONS = 20
 
 
 class Trial(NamedTuple):
-    """A point that was tried: theta, the smooth J and its gradient."""
+    """A point that was tried: theta, the smooth J and its gradient, J and its (sub)gradient."""
 
     theta: NDArray
-    cost: float
-    gradient: NDArray
+    smooth: tuple[float, NDArray]
+    whole: tuple[float, NDArray]
 
     @classmethod
     def at(cls, theta: NDArray, objective: Objective) -> "Trial":
         """Evaluate the objective."""
-        return cls(theta, *objective.smooth(theta))
+        smooth = objective.smooth(theta)
+        return cls(theta, smooth, objective.add_l1(theta, *smooth))
 
-    def whole(self, objective: Objective) -> tuple[float, NDArray]:
-        """J and its (sub)gradient with all of the penalty."""
-        return objective.add_l1(*self)
+    @property
+    def loss(self) -> float:
+        """J."""
+        return self.whole[0]
 
 
 class SciPySolver(Solver):
@@ -73,7 +75,7 @@ class SciPySolver(Solver):
         self.check(objective)
         with objective.running():
             start = Trial.at(theta, objective)
-            if monitor.start(start.theta, *start.whole(objective)):
+            if monitor.start(start.theta, *start.whole):
                 return
             inputs = feature_change(objective.rows, mix=not objective.l1)
             precision = objective.dtype
@@ -89,13 +91,14 @@ class SciPySolver(Solver):
                     # What float32 has found, seen in float64; it may be the end, too.
                     objective.dtype = np.dtype(np.float64)
                     start = Trial.at(monitor.best_theta, objective)
-                    if monitor.restate(*start.whole(objective)):
+                    if monitor.restate(*start.whole):
                         break
                     continue
-                gained = start.cost - monitor.best_loss
-                if monitor.status != "running" or gained <= ROUNDING * abs(start.cost):
+                gained = start.loss - monitor.best_loss
+                if gained <= ROUNDING * abs(start.loss) or not monitor.resume():
                     break
-                # A line search may fail where the curvature it remembers misleads: forget it.
+                # A line search may fail where the curvature it remembers misleads, and the parts
+                # of split variables may stand in its way: begin again from the best.
                 start = Trial.at(monitor.best_theta, objective)
         if monitor.status == "running":
             monitor.stop("failed", f"The line search found no lower J ({reason}).")
@@ -105,6 +108,8 @@ class SciPySolver(Solver):
         if not self._head_starts(objective):
             return start
         some = objective.every_nth(HEAD_START_STRIDE)
+        if not some.rows.weight:
+            return start
         rest = iter(range(HEAD_START_ITERATIONS - 1))
         last = [start]
 
@@ -115,7 +120,7 @@ class SciPySolver(Solver):
         with some.running():
             self._iterate(some, Trial.at(start.theta, some), inputs, report)
         found = Trial.at(last[0].theta, objective)
-        return found if found.cost < start.cost else start
+        return found if found.loss < start.loss else start
 
     def _head_starts(self, objective: Objective) -> bool:
         return objective.rows.n_rows >= HEAD_START_ROWS
@@ -124,13 +129,13 @@ class SciPySolver(Solver):
         self, objective: Objective, start: "Trial", inputs: LayerChange, monitor: Monitor
     ) -> str:
         """Iterate until the monitor says stop, or SciPy; returns SciPy's reason."""
-        last = [start.cost]
+        last = [start.loss]
 
         def report(trial: Trial) -> bool:
-            stop = monitor(trial.theta, *trial.whole(objective))
-            fell, last[0] = last[0] - trial.cost, trial.cost
+            stop = monitor(trial.theta, *trial.whole)
+            fell, last[0] = last[0] - trial.loss, trial.loss
             # Below this float32 sees its own rounding: time for float64.
-            flat = objective.dtype == np.float32 and fell < FLOAT32_ROUNDING * abs(trial.cost)
+            flat = objective.dtype == np.float32 and fell < FLOAT32_ROUNDING * abs(trial.loss)
             return stop or flat
 
         return self._iterate(objective, start, inputs, report)
@@ -159,7 +164,7 @@ class SciPySolver(Solver):
         def evaluate(z: NDArray) -> tuple[float, NDArray]:
             if not np.array_equal(trials[-1][0], z):
                 trials.append((z.copy(), Trial.at(variables.to_theta(z), objective)))
-            return variables.pull_back(z, trials[-1][1].cost, trials[-1][1].gradient)
+            return variables.pull_back(z, *trials[-1][1].smooth)
 
         def after_iteration(intermediate_result) -> None:
             # The point that the line search accepted is one it has tried, mostly the last.
