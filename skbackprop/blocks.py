@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 
 
 @contextmanager
-def no_workspace(dtype: DTypeLike) -> Iterator[None]:
+def no_workspace(n_rows: int, dtype: DTypeLike) -> Iterator[None]:
     """None, for a function that makes room for itself."""
     yield None
 
@@ -107,7 +107,7 @@ class ArrayRows:
         block_rows: int,
         n_lanes: int,
         map: Map = map,
-        borrow: Callable[[DTypeLike], AbstractContextManager] = no_workspace,
+        borrow: Callable[[int, DTypeLike], AbstractContextManager] = no_workspace,
     ) -> S:
         """The sum of ``function(block)`` over all rows, in an order fixed by shapes alone.
 
@@ -131,7 +131,7 @@ class ArrayRows:
 
         def lane_sum(lane: range) -> S:
             total = zero()
-            with borrow(self.dtype) as workspace:
+            with borrow(block_rows, self.dtype) as workspace:
                 for start in lane:
                     block = self.block(slice(start, start + block_rows))
                     total = total.plus(function(block, workspace=workspace))

@@ -42,14 +42,14 @@ def softmax(Z: NDArray) -> None:
 
 def logistic_cross_entropy(Z: NDArray, Y: NDArray) -> NDArray:
     """-sum_k [y_k log h_k + (1 - y_k) log(1 - h_k)] and delta = h - y."""
-    # log(1 + e^z) - y z = log(1 + e^-|z|) + |z| |[z > 0] - y|: no overflow, no cancellation.
-    magnitude = np.abs(Z)
-    cost = np.subtract(Z > 0.0, Y)
-    np.abs(cost, out=cost)
-    cost *= magnitude
-    np.negative(magnitude, out=magnitude)
-    np.exp(magnitude, out=magnitude)
-    cost += np.log1p(magnitude, out=magnitude)
+    # log(1 + e^z) - y z = log(1 + e^-|z|) + (max(z, 0) - y z): no overflow, and for y of 0 or 1
+    # the bracket is exact, so that nothing cancels.
+    cost = np.copysign(Z, -1.0)
+    np.exp(cost, out=cost)
+    np.log1p(cost, out=cost)
+    excess = np.maximum(Z, 0.0)
+    excess -= Y * Z
+    cost += excess
     logistic(Z)
     Z -= Y
     return cost.sum(axis=1)

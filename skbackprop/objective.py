@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
+from math import ceil
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
 
 from skbackprop.blocks import ArrayRows, Map, RowBlock
@@ -19,7 +20,7 @@ from skbackprop.threads import resolve_n_jobs, row_threads
 from skbackprop.workspace import Workspace, Workspaces
 
 # A block's activations of all layers: about what a core's second-level cache holds.
-BLOCK_UNITS = 2**17
+BLOCK_BYTES = 2**21
 SPARSE_BLOCK_ROWS = 4096
 # Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
 MAX_LANES = 16
@@ -265,11 +266,11 @@ class Objective:
             sums = self.rows.add_up(
                 partial(block_sums, self.network, theta),
                 partial(BlockSums.zero, self.network.n_parameters),
-                *partition(self.network, self.rows.sparse),
+                *self._partition(),
                 map=lanes,
                 borrow=workspaces.borrow,
             )
-        return self._mean(theta, sums)
+            return self._mean(theta, sums)
 
     def add_l1(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
         """J and its subgradient from the smooth part's cost and gradient.
@@ -383,11 +384,12 @@ class Objective:
         if self._running is not None:
             yield self._running
             return
-        block_rows, _ = partition(self.network, self.rows.sparse)
-        n_rows = min(block_rows, self.rows.n_rows)
         large = self.n_products > THREADING_PRODUCTS
         with row_threads(min(self.n_threads, MAX_LANES) if large else 1) as lanes:
-            yield lanes, Workspaces(self.network, n_rows)
+            yield lanes, Workspaces(self.network)
+
+    def _partition(self) -> tuple[int, int]:
+        return partition(self.network, self.rows.n_rows, self.dtype, self.rows.sparse)
 
     @property
     def n_products(self) -> int:
@@ -407,17 +409,34 @@ class Objective:
         return cost, gradient
 
 
-def partition(network: Network, sparse: bool = False) -> tuple[int, int]:
-    """Rows of a block and number of lanes, from shapes and the kind of storage alone.
+def partition(
+    network: Network, n_rows: int, dtype: DTypeLike = np.float64, sparse: bool = False
+) -> tuple[int, int]:
+    """Rows of a block and number of lanes, from shapes and types alone.
 
-    A block's activations should stay in a core's cache; a lane costs one gradient. Sparse
-    rows take larger blocks: each block adds up a whole gradient, which has more entries than
-    a few sparse rows have work.
+    A block's activations should fill a core's cache and no more: with smaller ones threads
+    wait for each other between the operations. Blocks are of equal size and their number is
+    even, so that two threads end together. Sparse rows take larger blocks: each block adds
+    up a whole gradient, which has more entries than a few sparse rows have work.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    n_rows : int
+        Rows in all.
+    dtype : dtype, default=float64
+        The precision of the blocks.
+    sparse : bool, default=False
+        Whether the rows are sparse.
     """
-    units = sum(network.layer_sizes[1:])
-    block_rows = int(np.clip(BLOCK_UNITS // units, 256, 2048))
+    row_bytes = sum(network.layer_sizes[1:]) * np.dtype(dtype).itemsize
+    most = int(np.clip(BLOCK_BYTES // row_bytes, 256, 4096))
+    n_blocks = ceil(n_rows / (max(most, SPARSE_BLOCK_ROWS) if sparse else most))
+    if n_rows * network.n_parameters > THREADING_PRODUCTS:
+        n_blocks += n_blocks % 2
     n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
-    return max(block_rows, SPARSE_BLOCK_ROWS) if sparse else block_rows, n_lanes
+    return ceil(n_rows / n_blocks), n_lanes
 
 
 def _float_rows(X, network: Network):

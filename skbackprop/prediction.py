@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from skbackprop.blocks import RowBlock
 from skbackprop.labels import Labels
@@ -32,7 +33,7 @@ def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None
     Z : ndarray of shape (m, K)
     """
     thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
-    block_rows, _ = partition(network)
+    block_rows, _ = partition(network, X.shape[0], X.dtype, issparse(X))
     if X.shape[0] <= block_rows:
         return network.propagate(thetas, X).logits
     Z = np.empty((X.shape[0], network.n_outputs), dtype=X.dtype)

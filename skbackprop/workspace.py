@@ -55,24 +55,21 @@ class Workspaces:
     ----------
     network : Network
         Whose blocks are worked on.
-    n_rows : int
-        The most rows of a block.
     """
 
-    def __init__(self, network: Network, n_rows: int):
+    def __init__(self, network: Network):
         self._network = network
-        self._n_rows = n_rows
         self._free: list[Workspace] = []
 
     @contextmanager
-    def borrow(self, dtype: DTypeLike) -> Iterator[Workspace]:
-        """A workspace that nobody else uses meanwhile."""
+    def borrow(self, n_rows: int, dtype: DTypeLike) -> Iterator[Workspace]:
+        """A workspace for blocks of `n_rows` rows that nobody else uses meanwhile."""
         try:
             workspace = self._free.pop()
         except IndexError:
-            workspace = Workspace.of(self._network, self._n_rows, dtype)
-        if workspace.gradient.dtype != dtype:
-            workspace = Workspace.of(self._network, self._n_rows, dtype)
+            workspace = Workspace.of(self._network, n_rows, dtype)
+        if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:
+            workspace = Workspace.of(self._network, n_rows, dtype)
         try:
             yield workspace
         finally:

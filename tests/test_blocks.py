@@ -180,10 +180,11 @@ def test_sums_travel_between_processes(sparse):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_storage
 def test_many_blocks_are_one_big_block(sparse, dtype):
-    problem = random_problem((5, 600, 3), 3000, weighted=True, sparse=sparse)
+    m = 20_000 if sparse else 4000
+    problem = random_problem((5, 600, 3), m, weighted=True, sparse=sparse)
     problem = problem._replace(X=problem.X.astype(dtype))
-    block_rows, _ = partition(problem.network)
-    assert 3000 > 5 * block_rows
+    block_rows, _ = partition(problem.network, m, dtype, sparse)
+    assert m > 3 * block_rows
     J, D = problem.objective()(problem.theta)
     # In float64 whatever the precision of the examples.
     examples = examples_of(problem)._replace(X=problem.X.astype(np.float64))
@@ -197,7 +198,7 @@ def test_many_blocks_are_one_big_block(sparse, dtype):
     "sizes", [(2, 1), (10_000, 1), (10, 10_000, 2), (784, 100, 10), (20_000, 1000, 1000)], ids=str
 )
 def test_partition_is_sensible_for_any_network(sizes):
-    block_rows, n_lanes = partition(Network(sizes))
+    block_rows, n_lanes = partition(Network(sizes), 10**6)
     assert 1 <= block_rows <= 1e5
     assert 1 <= n_lanes <= 64
     assert isinstance(block_rows, int)

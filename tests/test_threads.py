@@ -210,8 +210,8 @@ def test_any_number_of_threads_gives_the_same_bits(
     two_blas_threads, no_thread_is_left, sparse, dtype, weighted
 ):
     problem = large_problem(sparse, dtype, weighted)
-    block_rows, _ = partition(problem.network)
-    assert 12_000 > 5 * block_rows
+    block_rows, _ = partition(problem.network, 12_000, dtype, sparse)
+    assert 12_000 > 2 * block_rows
     expected = bits(problem.objective(reg_lambda=1, n_jobs=1), problem.theta)
     for n_jobs in (2, 3, 5, None):
         objective = problem.objective(reg_lambda=1, n_jobs=n_jobs)
@@ -321,3 +321,14 @@ def test_the_result_does_not_depend_on_who_calls(two_blas_threads):
     assert J == expected_J
     assert_array_equal(D, expected_D)
     assert blas_threads() == two_blas_threads
+
+
+def test_a_direct_call_has_the_bits_of_a_call_within_a_run(two_blas_threads):
+    # So many parameters that the BLAS would take two threads to add up the penalty.
+    problem = random_problem((60, 190, 1), 300)
+    objective = problem.objective(reg_lambda=30)
+    for seed in range(5):
+        theta = problem.network.initialize(random_state=seed)
+        direct = bits(objective, theta)
+        with objective.running():
+            assert bits(objective, theta) == direct

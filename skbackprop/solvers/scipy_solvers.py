@@ -21,7 +21,7 @@ CORRECTION_BYTES = 2**28
 MAX_BFGS_PARAMETERS = 5000
 # Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
 # at half the time a pass, until J falls by less than this part of it in an iteration.
-FLOAT32_PRODUCTS = 2**26
+FLOAT32_PRODUCTS = 2**24
 FLOAT32_ROUNDING = 1e-7
 # What J has to fall by, relative to itself, for another try to be worth while.
 ROUNDING = 1e-12
