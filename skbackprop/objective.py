@@ -21,6 +21,8 @@ from skbackprop.workspace import Workspace, Workspaces
 
 # A block's activations of all layers: about what a core's second-level cache holds.
 BLOCK_BYTES = 2**21
+# A block's features, which are read twice, while they are still in the third-level cache.
+FEATURE_BYTES = 2**23
 SPARSE_BLOCK_ROWS = 4096
 # Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
 MAX_LANES = 16
@@ -430,8 +432,10 @@ def partition(
     sparse : bool, default=False
         Whether the rows are sparse.
     """
-    row_bytes = sum(network.layer_sizes[1:]) * np.dtype(dtype).itemsize
-    most = int(np.clip(BLOCK_BYTES // row_bytes, 256, 4096))
+    n_features, *units = network.layer_sizes
+    entries = np.dtype(dtype).itemsize
+    most = min(BLOCK_BYTES // (sum(units) * entries), FEATURE_BYTES // (n_features * entries))
+    most = int(np.clip(most, 256, 4096))
     n_blocks = ceil(n_rows / (max(most, SPARSE_BLOCK_ROWS) if sparse else most))
     if n_rows * network.n_parameters > THREADING_PRODUCTS:
         n_blocks += n_blocks % 2

@@ -1,0 +1,40 @@
+"""One cost and gradient: ours, scikit-learn's, and the bare matrix products."""
+
+from collections.abc import Iterator
+
+import data
+import numpy as np
+from peers import LAMBDA, bare_products, scikit_learn_evaluation
+from settings import Settings
+from timing import Comparison, Contestant, compare, in_turn
+
+from skbackprop import Network, Objective
+
+
+def run(settings: Settings) -> Iterator[Comparison]:
+    problems = [
+        data.mnist(settings.data, settings.rows(60_000)),
+        data.letter_like(settings.rows(15_000)),
+        data.adult_like(settings.rows(32_561)),
+        data.digits(),
+    ]
+    for problem in problems:
+        for dtype in (np.float64, np.float32):
+            contestants = [
+                objective_evaluation(problem, dtype),
+                Contestant("scikit-learn", scikit_learn_evaluation(problem, dtype)),
+                Contestant("bare products", bare_products(problem, dtype)),
+            ]
+            if dtype == np.float32:
+                alike = scikit_learn_evaluation(problem, dtype, np.float32)
+                contestants.append(Contestant("scikit-learn, were theta float32", alike))
+            times = in_turn(contestants, settings.rounds(15), at_least=settings.at_least)
+            yield from compare("one cost and gradient", f"{problem}, {dtype.__name__}", times)
+
+
+def objective_evaluation(problem: data.Problem, dtype) -> Contestant:
+    """Ours as a solver calls it: threads are up already."""
+    network = Network(problem.layer_sizes)
+    theta = network.initialize(random_state=0)
+    objective = Objective(network, problem.X.astype(dtype), problem.targets, reg_lambda=LAMBDA)
+    return Contestant("ours", lambda: objective(theta), objective.running)

@@ -1,0 +1,125 @@
+"""How the passes over the rows were cut: the steps from SciPy's L-BFGS to ours.
+
+A pass is one cost and gradient over all rows, those of line searches included; a head
+start on every eighth row counts for an eighth. The cost to reach is that of scikit-learn's
+L-BFGS after 200 iterations, as in the time to a cost.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from unittest import mock
+
+import data
+import numpy as np
+from data import Problem
+from peers import LAMBDA
+from scipy.optimize import minimize
+from settings import Settings
+from time_to_cost import MOST_ITERATIONS, Target, iterations_to, our_run, targets_of
+from timing import Comparison
+
+from skbackprop import Network, Objective
+from skbackprop.change_of_variables import (
+    ChangeOfVariables,
+    LayerChange,
+    change_of_variables,
+    feature_change,
+)
+
+
+def run(settings: Settings) -> Iterator[Comparison]:
+    problems = [
+        data.mnist(settings.data, settings.rows(15_000)),
+        data.letter_like(settings.rows(15_000)),
+        data.adult_like(settings.rows(32_561)),
+        data.digits(),
+    ]
+    for problem in problems:
+        seeds = range(settings.rounds(3))
+        target = targets_of(problem, seeds, [settings.iterations(200)])[-1]
+        most = settings.iterations(MOST_ITERATIONS)
+        ours = [passes_of_fit(problem, seed, target, most) for seed in seeds]
+        for name, change in CHANGES.items():
+            theirs = [passes_with(problem, seed, target, most, *change) for seed in seeds]
+            yield Comparison("passes over the rows", str(problem), name, ours, theirs, "passes")
+
+
+def nothing(objective: Objective, theta: np.ndarray) -> list[LayerChange]:
+    return [LayerChange() for _ in objective.network.shapes]
+
+
+def of_features(objective: Objective, theta: np.ndarray, *, mix: bool) -> list[LayerChange]:
+    inputs = feature_change(objective.rows, mix=mix)
+    return [inputs, *nothing(objective, theta)[1:]]
+
+
+def of_all_layers(objective: Objective, theta: np.ndarray, *, mix: bool) -> list[LayerChange]:
+    inputs = feature_change(objective.rows)
+    network, rows = objective.network, objective.rows
+    return change_of_variables(network, rows, theta, inputs, mix_outputs=mix).layers
+
+
+# Corrections of L-BFGS, and the change of variables of each layer.
+CHANGES: dict[str, tuple[int, Callable]] = {
+    "10 corrections, no change of variables": (10, nothing),
+    "30 corrections": (30, nothing),
+    "and mu of the features": (30, partial(of_features, mix=False)),
+    "and P": (30, partial(of_features, mix=True)),
+    "and mu of the hidden layer": (30, partial(of_all_layers, mix=False)),
+    "and Q": (30, partial(of_all_layers, mix=True)),
+}
+
+
+@contextmanager
+def rows_seen() -> Iterator[list[int]]:
+    """How many rows cost and gradient are computed over, one entry for each evaluation."""
+    seen: list[int] = []
+    smooth = Objective.smooth
+
+    def counted(self, theta):
+        seen.append(self.rows.n_rows)
+        return smooth(self, theta)
+
+    with mock.patch.object(Objective, "smooth", counted):
+        yield seen
+
+
+def passes_of_fit(problem: Problem, seed: int, target: Target, most: int) -> float:
+    n_iter = iterations_to(problem, np.float64, seed, [target], [most])[0]
+    with rows_seen() as seen:
+        reached = our_run(problem, np.float64, seed, n_iter)
+    # The last evaluation of `our_run` is the one that looks at J.
+    return sum(seen[:-1]) / len(problem.X) if np.isfinite(reached.cost) else np.inf
+
+
+def passes_with(
+    problem: Problem, seed: int, target: Target, most: int, corrections: int, layers_of: Callable
+) -> float:
+    network = Network(problem.layer_sizes)
+    objective = Objective(network, problem.X, problem.targets, reg_lambda=LAMBDA)
+    mu = layers_of(objective, network.initialize(random_state=seed))[0].mu
+    theta = network.initialize(random_state=seed, centre=mu)
+    change = ChangeOfVariables(network, layers_of(objective, theta))
+    reached = False
+
+    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+        return change.pull_back(z, *objective(change.to_theta(z)))
+
+    def look(intermediate_result) -> None:
+        nonlocal reached
+        reached = intermediate_result.fun <= target.cost
+        if reached:
+            raise StopIteration
+
+    options = {"maxcor": corrections, "maxiter": most, "maxfun": 10 * most, "ftol": 0, "gtol": 0}
+    with objective.running(), rows_seen() as seen:
+        minimize(
+            evaluate,
+            change.from_theta(theta),
+            jac=True,
+            method="L-BFGS-B",
+            callback=look,
+            options=options,
+        )
+    return sum(seen) / len(problem.X) if reached else np.inf

@@ -1,0 +1,229 @@
+"""The peers: scikit-learn's MLPClassifier, the bare matrix products, PyTorch."""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from itertools import pairwise
+from time import perf_counter
+from typing import NamedTuple
+from unittest import mock
+
+import data
+import numpy as np
+import scipy.optimize
+from data import Problem
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from skbackprop import BackpropClassifier, Network, Objective
+
+LAMBDA = 1.0
+
+
+class Stop(NamedTuple):
+    """A moment of a run: seconds since its start, J there and how many iterations it took."""
+
+    seconds: float
+    cost: float
+    n_iter: int
+
+
+def silently(run: Callable, *args):
+    """A call without its ConvergenceWarning: max_iter is what ends these fits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return run(*args)
+
+
+def ours(problem: Problem, **parameters) -> BackpropClassifier:
+    return BackpropClassifier(problem.hidden, reg_lambda=LAMBDA, **parameters)
+
+
+def scikit_learn(problem: Problem, **parameters) -> MLPClassifier:
+    """The same network, lambda and solver; on one-hot targets it has the same J too."""
+    return MLPClassifier(
+        problem.hidden, activation="logistic", solver="lbfgs", alpha=LAMBDA, **parameters
+    )
+
+
+def cost(problem: Problem, theta: np.ndarray) -> float:
+    """J in float64, whoever found theta and in whatever precision."""
+    network = Network(problem.layer_sizes)
+    return Objective(network, problem.X, problem.targets, reg_lambda=LAMBDA)(theta)[0]
+
+
+def scikit_learn_targets(problem: Problem) -> np.ndarray:
+    return problem.y if problem.layer_sizes[-1] == 1 else problem.targets
+
+
+def scikit_learn_precision(dtype) -> np.dtype:
+    """What scikit-learn's L-BFGS computes in, given such rows."""
+    problem = data.iris()
+    X = problem.X.astype(dtype)
+    mlp = silently(scikit_learn(problem, max_iter=2).fit, X, problem.targets)
+    return np.result_type(X, mlp.coefs_[0])
+
+
+def scikit_learn_evaluation(problem: Problem, dtype, theta_dtype=np.float64) -> Callable:
+    """One cost and gradient as scikit-learn's L-BFGS calls it, with its reused lists.
+
+    SciPy hands over parameters in float64, so for float32 rows scikit-learn's products are
+    float64; `theta_dtype` shows what they would take in float32.
+    """
+    X = problem.X.astype(dtype)
+    mlp = silently(
+        scikit_learn(problem, max_iter=1).fit, X[:1000], scikit_learn_targets(problem)[:1000]
+    )
+    sizes = problem.layer_sizes
+    packed = np.concatenate([part.ravel() for part in (*mlp.coefs_, *mlp.intercepts_)])
+    arguments = {
+        "packed_coef_inter": packed.astype(theta_dtype),
+        "X": X,
+        "y": problem.targets,
+        "sample_weight": None,
+        "activations": [X] + [None] * (len(sizes) - 1),
+        "deltas": [None] * (len(sizes) - 1),
+        "coef_grads": [np.empty(shape, dtype=dtype) for shape in pairwise(sizes)],
+        "intercept_grads": [np.empty(units, dtype=dtype) for units in sizes[1:]],
+    }
+    evaluate = mlp._loss_grad_lbfgs
+    known = inspect.signature(evaluate).parameters  # scikit-learn 1.6 has no sample_weight
+    arguments = {name: value for name, value in arguments.items() if name in known}
+    return lambda: evaluate(**arguments)
+
+
+def scikit_learn_run(problem: Problem, dtype, seed: int, stops: list[int]) -> list[Stop]:
+    """One fit of scikit-learn, looked at after some numbers of iterations.
+
+    It passes only `gtol` to SciPy, whose `ftol` may end the fit before: the later stops
+    are then where it ended.
+    """
+    X = problem.X.astype(dtype, copy=False)
+    seen: dict[int, tuple[float, np.ndarray]] = {}
+    n_iter = 0
+
+    def watch(x: np.ndarray) -> None:
+        nonlocal n_iter
+        n_iter += 1
+        if n_iter in stops:
+            seen[n_iter] = (perf_counter() - start, x.copy())
+
+    minimize = scipy.optimize.minimize
+
+    def watched(*args, **kwargs):
+        result = minimize(*args, callback=watch, **kwargs)
+        seen[n_iter] = seen.get(n_iter, (perf_counter() - start, result.x))
+        return result
+
+    mlp = scikit_learn(problem, tol=0.0, max_iter=max(stops), random_state=seed)
+    with mock.patch("scipy.optimize.minimize", watched):
+        start = perf_counter()
+        silently(mlp.fit, X, scikit_learn_targets(problem))
+    costs = {n: cost(problem, from_scikit_learn(problem, x)) for n, (_, x) in seen.items()}
+    ends = [min(stop, n_iter) for stop in stops]
+    return [Stop(seen[end][0], costs[end], end) for end in ends]
+
+
+def from_scikit_learn(problem: Problem, packed: np.ndarray) -> np.ndarray:
+    """Its packed weights and intercepts as our theta."""
+    network = Network(problem.layer_sizes)
+    start, weights = 0, []
+    for rows, columns in network.shapes:
+        stop = start + rows * (columns - 1)
+        weights.append(packed[start:stop].reshape(columns - 1, rows).T)
+        start = stop
+    biases = np.split(packed[start:], np.cumsum(problem.layer_sizes[1:-1]))
+    return network.unroll([np.column_stack(pair) for pair in zip(biases, weights, strict=True)])
+
+
+def bare_products(problem: Problem, dtype) -> Callable:
+    """The matrix products of one forward and back propagation and nothing else.
+
+    Over all rows at once, into arrays that exist already, with the BLAS's own threads.
+    """
+    X = problem.X.astype(dtype)
+    rng = np.random.RandomState(0)
+    sizes = problem.layer_sizes
+    W = [rng.standard_normal((b, a)).astype(dtype) for a, b in pairwise(sizes)]
+    A = [X, *(np.ones((len(X), units), dtype) for units in sizes[1:])]
+    delta = [np.ones_like(a) for a in A[1:]]
+    gradients = [np.empty_like(w) for w in W]
+
+    def run() -> None:
+        for layer, w in enumerate(W):
+            np.matmul(A[layer], w.T, out=A[layer + 1])
+        for layer in reversed(range(len(W))):
+            np.matmul(delta[layer].T, A[layer], out=gradients[layer])
+            if layer:
+                np.matmul(delta[layer], W[layer], out=delta[layer - 1])
+
+    return run
+
+
+class PyTorch:
+    """The same network, J and number of corrections in PyTorch, with its own L-BFGS."""
+
+    def __init__(self, problem: Problem, dtype):
+        import torch
+
+        self.torch = torch
+        self.problem = problem
+        self.dtype = getattr(torch, np.dtype(dtype).name)
+        self.X = torch.from_numpy(problem.X.astype(dtype))
+        self.Y = torch.from_numpy(problem.targets.astype(dtype))
+
+    def iterations_to(self, target: float, seed: int, max_iter: int) -> int | None:
+        """How many iterations it takes until J is at most `target`; None if too many."""
+        layers, step = self.start(seed, 1)
+        for n_iter in range(1, max_iter + 1):
+            step()
+            if self.cost(layers) <= target:
+                return n_iter
+        return None
+
+    def run(self, seed: int, n_iter: int) -> Stop:
+        """A timed fit of so many iterations."""
+        start = perf_counter()
+        layers, step = self.start(seed, n_iter)
+        step()
+        return Stop(perf_counter() - start, self.cost(layers), n_iter)
+
+    def start(self, seed: int, n_iter: int) -> tuple[list, Callable]:
+        """The layers, and a function that does `n_iter` iterations on them."""
+        torch = self.torch
+        torch.manual_seed(seed)
+        sizes = self.problem.layer_sizes
+        layers = [torch.nn.Linear(a, b, dtype=self.dtype) for a, b in pairwise(sizes)]
+        for layer in layers:
+            torch.nn.init.xavier_uniform_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        optimizer = torch.optim.LBFGS(
+            [parameter for layer in layers for parameter in layer.parameters()],
+            max_iter=n_iter,
+            max_eval=100 * n_iter,
+            history_size=30,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            line_search_fn="strong_wolfe",
+        )
+
+        def evaluate():
+            optimizer.zero_grad()
+            Z = layers[0](self.X)
+            for layer in layers[1:]:
+                Z = layer(torch.sigmoid(Z))
+            cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+            J = cross_entropy(Z, self.Y, reduction="sum")
+            J = J + LAMBDA / 2 * sum((layer.weight**2).sum() for layer in layers)
+            J = J / len(self.X)
+            J.backward()
+            return J
+
+        return layers, lambda: optimizer.step(evaluate)
+
+    def cost(self, layers: list) -> float:
+        thetas = [
+            np.column_stack([layer.bias.detach().numpy(), layer.weight.detach().numpy()])
+            for layer in layers
+        ]
+        return cost(self.problem, Network(self.problem.layer_sizes).unroll(thetas))

@@ -1,0 +1,86 @@
+"""Where the time of a fit goes: passes over the rows, SciPy, the change of variables, set-up.
+
+And where that of a pass goes, looked at in one thread: the matrix products of its blocks,
+what is done element by element, the rest.
+"""
+
+import cProfile
+import pstats
+from collections.abc import Iterator
+from statistics import median
+
+import data
+import numpy as np
+from peers import bare_products, ours, silently
+from settings import Settings
+from timing import Contestant, Shares, in_turn
+
+from skbackprop import Network
+from skbackprop.blocks import RowBlock
+from skbackprop.objective import block_sums, partition
+from skbackprop.threads import row_threads
+
+# Functions of a fit that do not call each other, by what their time is for.
+PARTS = {
+    "passes over the rows": ("smooth",),
+    "SciPy's L-BFGS": ("<built-in method scipy.optimize._lbfgsb.setulb>",),
+    "change of variables": ("to_theta", "from_theta", "pull_back"),
+    "set-up": ("change_of_variables", "feature_mean", "validate_data"),
+}
+
+
+def run(settings: Settings) -> Iterator[Shares]:
+    problems = [
+        data.mnist(settings.data, settings.rows(60_000)),
+        data.letter_like(settings.rows(15_000)),
+        data.adult_like(settings.rows(32_561)),
+        data.digits(),
+    ]
+    for problem in problems:
+        for dtype in ("float64", "float32"):
+            as_dtype = problem._replace(X=problem.X.astype(dtype))
+            yield of_a_fit(as_dtype, settings.iterations(60))
+            yield of_a_block(settings, as_dtype)
+
+
+def of_a_fit(problem: data.Problem, n_iter: int) -> Shares:
+    clf = ours(problem, max_iter=n_iter, tol=0.0, random_state=0)
+    profile = cProfile.Profile()
+    profile.runcall(silently, clf.fit, problem.X, problem.y)
+    stats = pstats.Stats(profile)
+    cumulative: dict[str, float] = {}
+    for (_, _, function), (_, _, _, duration, _) in stats.stats.items():  # type: ignore[attr-defined]
+        cumulative[function] = cumulative.get(function, 0.0) + duration
+    parts = {
+        part: sum(cumulative.get(function, 0.0) for function in functions)
+        for part, functions in PARTS.items()
+    }
+    what = f"fit of {problem}, {problem.X.dtype}, {clf.n_iter_} iterations"
+    return Shares(what, stats.total_tt, parts)  # type: ignore[attr-defined]
+
+
+def of_a_block(settings: Settings, problem: data.Problem) -> Shares:
+    network = Network(problem.layer_sizes)
+    n_rows = min(partition(network, len(problem.X), problem.X.dtype)[0], len(problem.X))
+    block = RowBlock(problem.X[:n_rows], problem.y[:n_rows], None)
+    theta = network.initialize(random_state=0)
+    rng = np.random.RandomState(0)
+    A = [rng.uniform(size=(n_rows, s)).astype(block.X.dtype) for s in network.layer_sizes[1:]]
+    targets = problem.targets[:n_rows].astype(block.X.dtype)
+
+    def elementwise() -> None:
+        for a, activation in zip(A, network.hidden_activations, strict=False):
+            activation.function(a)
+            activation.derivative(a)
+        network.loss_record.cost_and_delta(A[-1], targets)
+
+    contestants = [
+        Contestant("block", lambda: block_sums(network, theta, block)),
+        Contestant("products", bare_products(problem._replace(X=block.X), block.X.dtype)),
+        Contestant("elementwise", elementwise),
+    ]
+    with row_threads(1):
+        times = in_turn(contestants, settings.rounds(9), at_least=settings.at_least / 3)
+    block_time, products, elements = (median(times[name]) for name in times)
+    parts = {"matrix products": products, "element by element": elements}
+    return Shares(f"block of {n_rows} rows, {problem}, {block.X.dtype}", block_time, parts)

@@ -1,0 +1,89 @@
+"""Contestants run in turn, so that a busy moment of the machine hits all of them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from math import ceil
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+
+class Contestant(NamedTuple):
+    """Something to time; `around` is entered before its calls of a round, untimed."""
+
+    name: str
+    run: Callable[[], object]
+    around: Callable[[], AbstractContextManager] = nullcontext
+
+
+class Comparison(NamedTuple):
+    """A row of the table: paired measurements of us and of one peer."""
+
+    benchmark: str
+    what: str
+    peer: str
+    ours: list[float]
+    theirs: list[float]
+    unit: str = "s"
+    note: str = ""
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times less we need, one for each pair; 0 where we did not get there."""
+        return [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+
+class Shares(NamedTuple):
+    """Parts of a whole, in seconds."""
+
+    what: str
+    seconds: float
+    parts: dict[str, float]
+
+    def __str__(self) -> str:
+        rest = 1.0 - sum(self.parts.values()) / self.seconds
+        shares = {name: part / self.seconds for name, part in self.parts.items()} | {"rest": rest}
+        listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        return f"{self.what}, {1e3 * self.seconds:.3g} ms: {listed}"
+
+
+def seconds(run: Callable[[], object], n_calls: int = 1) -> float:
+    """The duration of one call, averaged over `n_calls`."""
+    start = perf_counter()
+    for _ in range(n_calls):
+        run()
+    return (perf_counter() - start) / n_calls
+
+
+def in_turn(
+    contestants: list[Contestant], rounds: int, *, at_least: float = 0.3
+) -> dict[str, list[float]]:
+    """Seconds a call for each contestant and round: A B C, A B C, ...
+
+    The first call is not counted, and calls shorter than `at_least` seconds are repeated
+    within a round.
+    """
+    n_calls = {}
+    for name, run, around in contestants:
+        with around():
+            run()
+            n_calls[name] = max(1, ceil(at_least / seconds(run)))
+    times: dict[str, list[float]] = {name: [] for name in n_calls}
+    for _ in range(rounds):
+        for name, run, around in contestants:
+            with around():
+                run()
+                times[name].append(seconds(run, n_calls[name]))
+    return times
+
+
+def compare(
+    benchmark: str, what: str, times: dict[str, list[float]], note: str = ""
+) -> list[Comparison]:
+    """The first contestant against each of the others."""
+    (_, ours), *peers = times.items()
+    return [Comparison(benchmark, what, peer, ours, theirs, "s", note) for peer, theirs in peers]
