@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.datasets import load_wine
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -44,12 +45,12 @@ def test_a_search_hands_on_validation_data_and_weights(wine):
         clf = early_stopping().set_fit_request(
             X_val=True, y_val=True, sample_weight=True, sample_weight_val=True
         )
-        clf.set_score_request(sample_weight=True)
+        scorer = get_scorer("accuracy").set_score_request(sample_weight=True)
         pipeline = Pipeline(
             [("scale", StandardScaler().set_fit_request(sample_weight=True)), ("net", clf)],
             transform_input=["X_val"],
         )
-        search = GridSearchCV(pipeline, {"net__lambda": [0.0, 0.1]}, cv=2)
+        search = GridSearchCV(pipeline, {"net__lambda": [0.0, 0.1]}, cv=2, scoring=scorer)
         search.fit(X, y, sample_weight=w, X_val=X_val, y_val=y_val, sample_weight_val=w_val)
     best = search.best_estimator_["net"]
     scaler = StandardScaler().fit(X, sample_weight=w)
