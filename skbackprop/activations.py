@@ -1,9 +1,9 @@
-"""Activation functions: one record per name, g and its derivative g'.
+"""Activation functions: one record per name, g and the product with its derivative g'.
 
-Both functions work element by element and write into the array they are given, because
-the rows of a network pass through them once per evaluation and a temporary costs as much
-as the arithmetic. The derivative is written in terms of the activation ``a = g(z)``: that
-is what forward propagation keeps.
+Both functions work element by element and in place, because the rows of a network pass
+through them once per evaluation and a temporary costs as much as the arithmetic. The
+derivative is written in terms of the activation ``a = g(z)``: that is what forward
+propagation keeps.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,13 @@ class Activation(NamedTuple):
     ----------
     function : callable
         ``function(z)`` replaces z by g(z) in place.
-    derivative : callable
-        ``derivative(a)`` replaces the activation ``a = g(z)`` by g'(z) in place.
+    times_derivative : callable
+        ``times_derivative(delta, a)`` multiplies delta by g'(z) in place, given the
+        activation ``a = g(z)``, which it may use up.
     """
 
     function: Callable[[NDArray], None]
-    derivative: Callable[[NDArray], None]
+    times_derivative: Callable[[NDArray, NDArray], None]
 
 
 def logistic(z: NDArray) -> None:
@@ -37,10 +38,11 @@ def logistic(z: NDArray) -> None:
     z *= 0.5
 
 
-def logistic_derivative(a: NDArray) -> None:
-    """g'(z) = a (1 - a), in place."""
-    # In one array: a - a^2 = 1/4 - (a - 1/2)^2 would lose the tails, a * (1 - a) does not.
-    a *= 1.0 - a
+def times_logistic_derivative(delta: NDArray, a: NDArray) -> None:
+    """Multiply delta by g'(z) = a (1 - a), in place."""
+    delta *= a
+    np.subtract(1.0, a, out=a)
+    delta *= a
 
 
 def tanh(z: NDArray) -> None:
@@ -48,10 +50,11 @@ def tanh(z: NDArray) -> None:
     np.tanh(z, out=z)
 
 
-def tanh_derivative(a: NDArray) -> None:
-    """g'(z) = 1 - a^2, in place."""
+def times_tanh_derivative(delta: NDArray, a: NDArray) -> None:
+    """Multiply delta by g'(z) = 1 - a^2, in place."""
     np.multiply(a, a, out=a)
     np.subtract(1.0, a, out=a)
+    delta *= a
 
 
 def relu(z: NDArray) -> None:
@@ -59,23 +62,23 @@ def relu(z: NDArray) -> None:
     np.maximum(z, 0.0, out=z)
 
 
-def relu_derivative(a: NDArray) -> None:
-    """g'(z) = 1 where z > 0, else 0, in place (0 at the kink)."""
+def times_relu_derivative(delta: NDArray, a: NDArray) -> None:
+    """Multiply delta by g'(z): 1 where z > 0, else 0 (0 at the kink), in place."""
     np.greater(a, 0.0, out=a)
+    delta *= a
 
 
 def identity(z: NDArray) -> None:
     """g(z) = z."""
 
 
-def identity_derivative(a: NDArray) -> None:
-    """g'(z) = 1, in place."""
-    a.fill(1.0)
+def times_identity_derivative(delta: NDArray, a: NDArray) -> None:
+    """Multiply delta by g'(z) = 1: it stays as it is."""
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "logistic": Activation(logistic, logistic_derivative),
-    "tanh": Activation(tanh, tanh_derivative),
-    "relu": Activation(relu, relu_derivative),
-    "identity": Activation(identity, identity_derivative),
+    "logistic": Activation(logistic, times_logistic_derivative),
+    "tanh": Activation(tanh, times_tanh_derivative),
+    "relu": Activation(relu, times_relu_derivative),
+    "identity": Activation(identity, times_identity_derivative),
 }

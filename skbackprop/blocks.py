@@ -48,6 +48,8 @@ class RowBlock(NamedTuple):
 class Sum(Protocol):
     """Something that is a sum over rows and can be added to another of its kind."""
 
+    def kept(self): ...
+
     def plus(self, other): ...
 
 
@@ -103,7 +105,6 @@ class ArrayRows:
     def add_up(
         self,
         function: Callable[..., S],
-        zero: Callable[[], S],
         block_rows: int,
         n_lanes: int,
         map: Map = map,
@@ -114,9 +115,8 @@ class ArrayRows:
         Parameters
         ----------
         function : callable
-            ``function(block, workspace=...)`` is a sum over a `RowBlock`.
-        zero : callable
-            Returns the sum over no rows, to which the others are added in place.
+            ``function(block, workspace=...)`` is a sum over a `RowBlock`. The first of a
+            lane is ``kept()``, the others are added to it by ``plus``.
         block_rows : int
             Rows of a block.
         n_lanes : int
@@ -130,11 +130,11 @@ class ArrayRows:
         lanes = [starts[lane::n_lanes] for lane in range(min(n_lanes, len(starts)))]
 
         def lane_sum(lane: range) -> S:
-            total = zero()
             with borrow(block_rows, self.dtype) as workspace:
-                for start in lane:
-                    block = self.block(slice(start, start + block_rows))
+                blocks = (self.block(slice(start, start + block_rows)) for start in lane)
+                total = function(next(blocks), workspace=workspace).kept()
+                for block in blocks:
                     total = total.plus(function(block, workspace=workspace))
-            return total
+                return total
 
         return reduce(lambda total, lane: total.plus(lane), map(lane_sum, lanes))

@@ -84,7 +84,8 @@ class Labels(NamedTuple):
                     f"The target must be an indicator matrix with {len(self.classes)} columns; "
                     f"got shape {Y.shape}."
                 )
-            return Y
+            # In the order of the blocks' logits, which these are subtracted from.
+            return np.asfortranarray(Y, dtype=np.float32)
         y = column_or_1d(y, warn=True)
         texts = [labels.dtype.kind in "OSU" for labels in (self.classes, y)]
         if texts[0] == texts[1]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skbackprop.activations import logistic, logistic_derivative
+from skbackprop.activations import logistic, times_logistic_derivative
 
 
 class Loss(NamedTuple):
@@ -59,10 +59,11 @@ def logistic_squared_error(Z: NDArray, Y: NDArray) -> NDArray:
     """sum_k (h_k - y_k)^2 and delta = 2 (h - y) g'(z)."""
     logistic(Z)
     error = Z - Y
-    logistic_derivative(Z)
-    Z *= error
-    Z *= 2.0
-    return np.einsum("ik,ik->i", error, error)
+    cost = np.einsum("ik,ik->i", error, error)
+    error *= 2.0
+    times_logistic_derivative(error, Z)
+    Z[...] = error
+    return cost
 
 
 def softmax_cross_entropy(Z: NDArray, Y: NDArray) -> NDArray:

@@ -306,7 +306,9 @@ class Network:
         propagation : Propagation
         """
         if out is None:
-            out = [np.empty((X.shape[0], rows), dtype=X.dtype) for rows, _ in self.shapes]
+            out = [
+                np.empty((X.shape[0], rows), dtype=X.dtype, order="F") for rows, _ in self.shapes
+            ]
         inputs, activations = [X], []
         for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=True)):
             _multiply(inputs[-1], Theta[:, 1:].T, out=Z)
@@ -367,8 +369,7 @@ class Network:
                 break
             a, below = propagation.activations[layer - 1], deltas[layer - 1]
             _multiply(delta, thetas[layer][:, 1:], out=below)
-            self.hidden_activations[layer - 1].derivative(a)
-            below *= a
+            self.hidden_activations[layer - 1].times_derivative(below, a)
             if dropout is not None:
                 below *= dropout[layer - 1]
         return deltas

@@ -20,15 +20,16 @@ from skbackprop.threads import resolve_n_jobs, row_threads
 from skbackprop.workspace import Workspace, Workspaces
 
 # A block's activations of all layers: about what a core's second-level cache holds.
-BLOCK_BYTES = 2**21
+BLOCK_BYTES = 2**22
 # A block's features, which are read twice, while they are still in the third-level cache.
 FEATURE_BYTES = 2**23
 SPARSE_BLOCK_ROWS = 4096
 # Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
 MAX_LANES = 16
 LANE_PARAMETERS = 2**23
-# Multiplications of one forward propagation from which threads win more than they cost.
-THREADING_PRODUCTS = 2**21
+# Multiplications of one forward propagation, times the bytes of a number, from which threads
+# win more than they cost.
+THREADING_BYTES = 2**26
 
 
 class BlockSums(NamedTuple):
@@ -53,10 +54,9 @@ class BlockSums(NamedTuple):
         np.add(self.gradient, other.gradient, out=self.gradient)
         return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
 
-    @classmethod
-    def zero(cls, n_parameters: int) -> "BlockSums":
-        """The sums over no examples."""
-        return cls(0.0, 0.0, np.zeros(n_parameters))
+    def kept(self) -> "BlockSums":
+        """The same sums with a float64 gradient of their own, which others can be added to."""
+        return self._replace(gradient=self.gradient.astype(np.float64))
 
 
 def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
@@ -66,10 +66,10 @@ def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
     what is two-dimensional already are targets.
     """
     if y.ndim == 2:
-        return y.astype(dtype, copy=False)
+        return y.astype(dtype, order="F", copy=False)
     if n_outputs == 1:
         return y[:, np.newaxis].astype(dtype)
-    Y = np.zeros((len(y), n_outputs), dtype=dtype)
+    Y = np.zeros((len(y), n_outputs), dtype=dtype, order="F")
     Y[np.arange(len(y)), y] = 1.0
     return Y
 
@@ -267,7 +267,6 @@ class Objective:
         with self._threads() as (lanes, workspaces):
             sums = self.rows.add_up(
                 partial(block_sums, self.network, theta),
-                partial(BlockSums.zero, self.network.n_parameters),
                 *self._partition(),
                 map=lanes,
                 borrow=workspaces.borrow,
@@ -386,7 +385,7 @@ class Objective:
         if self._running is not None:
             yield self._running
             return
-        large = self.n_products > THREADING_PRODUCTS
+        large = self.n_products * self.dtype.itemsize > THREADING_BYTES
         with row_threads(min(self.n_threads, MAX_LANES) if large else 1) as lanes:
             yield lanes, Workspaces(self.network)
 
@@ -433,11 +432,11 @@ def partition(
         Whether the rows are sparse.
     """
     n_features, *units = network.layer_sizes
-    entries = np.dtype(dtype).itemsize
-    most = min(BLOCK_BYTES // (sum(units) * entries), FEATURE_BYTES // (n_features * entries))
+    entry = np.dtype(dtype).itemsize
+    most = min(BLOCK_BYTES // (sum(units) * entry), FEATURE_BYTES // (n_features * entry))
     most = int(np.clip(most, 256, 4096))
     n_blocks = ceil(n_rows / (max(most, SPARSE_BLOCK_ROWS) if sparse else most))
-    if n_rows * network.n_parameters > THREADING_PRODUCTS:
+    if n_rows * network.n_parameters * entry > THREADING_BYTES:
         n_blocks += n_blocks % 2
     n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
     return ceil(n_rows / n_blocks), n_lanes

@@ -13,6 +13,9 @@ from skbackprop.network import Network
 from skbackprop.objective import one_hot, partition
 from skbackprop.threads import resolve_n_jobs, row_threads
 
+# Up to this many float32 rows it is quicker to convert them to float64 than Theta to float32.
+FEW_ROWS = 16
+
 
 def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None) -> NDArray:
     """Z^(L) of all rows, in the precision of X.
@@ -22,7 +25,7 @@ def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None
     network : Network
         The network.
     thetas : list of ndarrays
-        Theta^(l).
+        Theta^(l), float64.
     X : {ndarray, CSR} of shape (m, n)
         Float examples as rows.
     n_jobs : int, optional
@@ -32,18 +35,20 @@ def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None
     -------
     Z : ndarray of shape (m, K)
     """
+    Z = np.empty((X.shape[0], network.n_outputs), dtype=X.dtype)
+    if X.shape[0] <= FEW_ROWS:
+        Z[:] = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
+        return Z
     thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
     block_rows, _ = partition(network, X.shape[0], X.dtype, issparse(X))
-    if X.shape[0] <= block_rows:
-        return network.propagate(thetas, X).logits
-    Z = np.empty((X.shape[0], network.n_outputs), dtype=X.dtype)
 
     def fill(start: int) -> None:
         rows = slice(start, start + block_rows)
         Z[rows] = network.propagate(thetas, X[rows]).logits
 
-    with row_threads(resolve_n_jobs(n_jobs)) as map_blocks:
-        for _ in map_blocks(fill, range(0, X.shape[0], block_rows)):
+    starts = range(0, X.shape[0], block_rows)
+    with row_threads(resolve_n_jobs(n_jobs) if len(starts) > 1 else 1) as map_blocks:
+        for _ in map_blocks(fill, starts):
             pass
     return Z
 

@@ -2,6 +2,9 @@
 
 New arrays of this size come from the operating system page by page, which can cost as much
 as the arithmetic on them; so a fit uses the same ones for every block.
+
+Examples are rows, but in memory an array holds one unit after the other (Fortran order):
+the products with X are up to a third faster that way, and so are sums over units.
 """
 
 from collections.abc import Iterator
@@ -36,8 +39,8 @@ class Workspace(NamedTuple):
         """Room for `n_rows` rows in a network."""
         units = network.layer_sizes[1:]
         return cls(
-            [np.empty((n_rows, s), dtype=dtype) for s in units],
-            [np.empty((n_rows, s), dtype=dtype) for s in units[:-1]],
+            [np.empty((n_rows, s), dtype=dtype, order="F") for s in units],
+            [np.empty((n_rows, s), dtype=dtype, order="F") for s in units[:-1]],
             np.empty(network.n_parameters, dtype=dtype),
         )
 

@@ -33,8 +33,8 @@ def run(settings: Settings) -> Iterator[Comparison]:
 
 
 def objective_evaluation(problem: data.Problem, dtype) -> Contestant:
-    """Ours as a solver calls it: threads are up already."""
+    """Ours as a solver calls it: class indices, and threads that are up already."""
     network = Network(problem.layer_sizes)
     theta = network.initialize(random_state=0)
-    objective = Objective(network, problem.X.astype(dtype), problem.targets, reg_lambda=LAMBDA)
+    objective = Objective(network, problem.X.astype(dtype), problem.y, reg_lambda=LAMBDA)
     return Contestant("ours", lambda: objective(theta), objective.running)

@@ -17,8 +17,9 @@ from timing import Contestant, Shares, in_turn
 
 from skbackprop import Network
 from skbackprop.blocks import RowBlock
-from skbackprop.objective import block_sums, partition
+from skbackprop.objective import block_sums, one_hot, partition
 from skbackprop.threads import row_threads
+from skbackprop.workspace import Workspace
 
 # Functions of a fit that do not call each other, by what their time is for.
 PARTS = {
@@ -65,13 +66,15 @@ def of_a_block(settings: Settings, problem: data.Problem) -> Shares:
     block = RowBlock(problem.X[:n_rows], problem.y[:n_rows], None)
     theta = network.initialize(random_state=0)
     rng = np.random.RandomState(0)
-    A = [rng.uniform(size=(n_rows, s)).astype(block.X.dtype) for s in network.layer_sizes[1:]]
-    targets = problem.targets[:n_rows].astype(block.X.dtype)
+    A, deltas, _ = Workspace.of(network, n_rows, block.X.dtype)
+    for a in (*A, *deltas):
+        a[...] = rng.uniform(size=a.shape)
+    targets = one_hot(block.y, network.n_outputs, block.X.dtype)
 
     def elementwise() -> None:
-        for a, activation in zip(A, network.hidden_activations, strict=False):
+        for a, delta, activation in zip(A, deltas, network.hidden_activations, strict=False):
             activation.function(a)
-            activation.derivative(a)
+            activation.times_derivative(delta, a)
         network.loss_record.cost_and_delta(A[-1], targets)
 
     contestants = [

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
+
+# The threads of a BLAS wait actively for their next call this long, whoever has called them.
+BLAS_THREADS_SLEEP = 0.1
 
 
 class Contestant(NamedTuple):
@@ -65,7 +68,7 @@ def in_turn(
     """Seconds a call for each contestant and round: A B C, A B C, ...
 
     The first call is not counted, and calls shorter than `at_least` seconds are repeated
-    within a round.
+    within a round. A pause keeps one contestant's threads out of the next one's time.
     """
     n_calls = {}
     for name, run, around in contestants:
@@ -75,6 +78,7 @@ def in_turn(
     times: dict[str, list[float]] = {name: [] for name in n_calls}
     for _ in range(rounds):
         for name, run, around in contestants:
+            sleep(BLAS_THREADS_SLEEP)
             with around():
                 run()
                 times[name].append(seconds(run, n_calls[name]))
