@@ -40,9 +40,9 @@ class Labels(NamedTuple):
         ValueError
             If y is not a target of a classifier or has one class only.
         """
-        check_classification_targets(y)
         kind = type_of_target(y)
-        if kind == "multiclass-multioutput":
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            check_classification_targets(y)
             raise ValueError(
                 "Targets with several multiclass columns are not supported; fit one classifier "
                 "for each column (sklearn.multioutput.MultiOutputClassifier)."

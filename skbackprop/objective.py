@@ -434,11 +434,11 @@ def partition(
     n_features, *units = network.layer_sizes
     entry = np.dtype(dtype).itemsize
     most = min(BLOCK_BYTES // (sum(units) * entry), FEATURE_BYTES // (n_features * entry))
-    most = int(np.clip(most, 256, 4096))
+    most = min(max(most, 256), 4096)
     n_blocks = ceil(n_rows / (max(most, SPARSE_BLOCK_ROWS) if sparse else most))
     if n_rows * network.n_parameters * entry > THREADING_BYTES:
         n_blocks += n_blocks % 2
-    n_lanes = int(np.clip(LANE_PARAMETERS // network.n_parameters, 2, MAX_LANES))
+    n_lanes = min(max(LANE_PARAMETERS // network.n_parameters, 2), MAX_LANES)
     return ceil(n_rows / n_blocks), n_lanes
 
 
