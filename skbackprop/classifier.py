@@ -1,6 +1,6 @@
 """`BackpropClassifier`: validate, encode, choose, solve, predict; no mathematics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -31,7 +31,7 @@ from skbackprop.labels import Labels
 from skbackprop.monitoring import Monitor, Validation
 from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
-from skbackprop.prediction import logits, validation
+from skbackprop.prediction import outputs, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
 from skbackprop.threads import resolve_n_jobs
 from skbackprop.training import (
@@ -628,10 +628,10 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     # -- prediction ------------------------------------------------------------------------
 
-    def _logits(self, X) -> NDArray:
+    def _outputs(self, X, finish: Callable[[Labels, NDArray], NDArray]) -> NDArray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **X_FORMAT)
-        return logits(self.network_, self.theta_, X, self.n_jobs)
+        return outputs(self.network_, self.theta_, X, partial(finish, self._labels), self.n_jobs)
 
     def decision_function(self, X) -> NDArray:
         """The logits Z^(L).
@@ -646,8 +646,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Z : ndarray of shape (m,) for two classes, else (m, K)
             For two classes the log odds of the second.
         """
-        Z = self._logits(X)
-        return self._labels.decision(Z)
+        return self._outputs(X, Labels.decision)
 
     def predict(self, X) -> NDArray:
         """The most probable label; for multilabel targets those more probable than not.
@@ -661,8 +660,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (m,), or (m, n_labels) for multilabel targets
         """
-        Z = self._logits(X)
-        return self._labels.decode(Z)
+        return self._outputs(X, Labels.decode)
 
     def predict_proba(self, X) -> NDArray:
         """h(x): the probability of each class.
@@ -679,8 +677,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         h : ndarray of shape (m, n_classes)
         """
-        Z = self._logits(X)
-        return self._labels.probabilities(Z)
+        return self._outputs(X, Labels.probabilities)
 
     def predict_log_proba(self, X) -> NDArray:
         """The logarithm of `predict_proba`, from the logits: never -inf by rounding.
@@ -694,8 +691,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         log_h : ndarray of shape (m, n_classes)
         """
-        Z = self._logits(X)
-        return self._labels.log_probabilities(Z)
+        return self._outputs(X, Labels.log_probabilities)
 
 
 def fitted_attributes(

@@ -346,6 +346,8 @@ class Objective:
     def every_nth(self, n: int) -> "Objective":
         """The estimate of J from every n-th row, with the penalty of all of them.
 
+        Made while this objective is running, it runs in the same threads.
+
         Parameters
         ----------
         n : int
@@ -353,7 +355,6 @@ class Objective:
         """
         some = copy(self)
         some.rows = self.rows.every_nth(n)
-        some._running = None
         return some
 
     @property

@@ -1,5 +1,6 @@
-"""What a network says of rows: logits in blocks, and what they are worth on held-out rows."""
+"""What a network says of rows, in blocks, and what that is worth on held-out rows."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -17,8 +18,14 @@ from skbackprop.threads import resolve_n_jobs, row_threads
 FEW_ROWS = 16
 
 
-def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None) -> NDArray:
-    """Z^(L) of all rows, in the precision of X.
+def outputs(
+    network: Network,
+    thetas: list[NDArray],
+    X,
+    finish: Callable[[NDArray], NDArray],
+    n_jobs: int | None = None,
+) -> NDArray:
+    """What `finish` makes of the logits of all rows, block by block.
 
     Parameters
     ----------
@@ -28,29 +35,32 @@ def logits(network: Network, thetas: list[NDArray], X, n_jobs: int | None = None
         Theta^(l), float64.
     X : {ndarray, CSR} of shape (m, n)
         Float examples as rows.
+    finish : callable
+        ``finish(Z)`` is an array with a row for each row of Z^(L), which has the precision
+        of X.
     n_jobs : int, optional
         Threads over row blocks, see `resolve_n_jobs`.
 
     Returns
     -------
-    Z : ndarray of shape (m, K)
+    finished : ndarray of shape (m, ...)
     """
-    Z = np.empty((X.shape[0], network.n_outputs), dtype=X.dtype)
     if X.shape[0] <= FEW_ROWS:
-        Z[:] = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
-        return Z
+        Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
+        return finish(Z.astype(X.dtype, copy=False))
     thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
     block_rows, _ = partition(network, X.shape[0], X.dtype, issparse(X))
 
-    def fill(start: int) -> None:
-        rows = slice(start, start + block_rows)
-        Z[rows] = network.propagate(thetas, X[rows]).logits
+    def of_block(start: int) -> NDArray:
+        return finish(network.propagate(thetas, X[start : start + block_rows]).logits)
 
+    none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
+    finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
     starts = range(0, X.shape[0], block_rows)
     with row_threads(resolve_n_jobs(n_jobs) if len(starts) > 1 else 1) as map_blocks:
-        for _ in map_blocks(fill, starts):
-            pass
-    return Z
+        for start, rows in zip(starts, map_blocks(of_block, starts), strict=True):
+            finished[start : start + block_rows] = rows
+    return finished
 
 
 def validation(
@@ -76,7 +86,7 @@ def validation(
         The unrolled parameters.
     """
     X, y, sample_weight = rows
-    Z = logits(network, network.reshape(theta), X, n_jobs)
+    Z = outputs(network, network.reshape(theta), X, np.asarray, n_jobs)
     right = labels.indices(Z) == y
     right = right.all(axis=1) if labels.multilabel else right
     costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
