@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
 
@@ -121,3 +121,8 @@ def iris() -> Problem:
 def wine() -> Problem:
     X, y = load_wine(return_X_y=True)
     return Problem("wine", StandardScaler().fit_transform(X), y, (10,))
+
+
+def breast_cancer() -> Problem:
+    X, y = load_breast_cancer(return_X_y=True)
+    return Problem("breast cancer", StandardScaler().fit_transform(X), y, (10,))

@@ -78,6 +78,8 @@ def quantity(value: float, unit: str) -> str:
         value, unit = (1e3 * value, "ms") if value >= 1e-3 else (1e6 * value, "µs")
     if unit == "passes":
         return f"{value:.0f}"
+    if not unit:
+        return f"{value:.5g}"
     return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
 
 

@@ -19,6 +19,7 @@ import memory
 import passes
 import prediction
 import profile_fit
+import quality
 import small_fits
 import time_to_cost
 from report import Machine, as_json, as_rst, as_text, from_json
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "evaluation": evaluation,
     "cost": time_to_cost,
     "passes": passes,
+    "quality": quality,
     "memory": memory,
     "small": small_fits,
     "grid": grid_search,
