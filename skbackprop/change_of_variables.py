@@ -42,7 +42,6 @@ MAX_MIXED = 1000
 FEATURE_POWER = -1 / 4
 DELTA_POWER = -1 / 8
 DAMPING = 0.01
-ROUNDING = 1e-10
 
 
 class Mixing(NamedTuple):
@@ -165,7 +164,7 @@ def feature_change(rows: ArrayRows, *, mix: bool = True) -> LayerChange:
         Whether there may be P: not where single weights matter, as to the penalty "l1".
     """
     mean = feature_mean(rows)
-    C = feature_covariance(_some_of(rows, FEATURE_ROWS)) if mix else None
+    C = feature_covariance(_some_of(rows, FEATURE_ROWS), mean) if mix else None
     return LayerChange(mean if np.isfinite(mean).all() else None, mixing(C, FEATURE_POWER))
 
 
@@ -177,7 +176,7 @@ def feature_mean(rows: ArrayRows) -> NDArray:
     X, shares = (examples := _some_of(rows, FEATURE_ROWS)).X, _shares(examples)
     mean = np.asarray(X.T @ shares, dtype=np.float64)
     size = np.asarray(abs(X).T @ shares, dtype=np.float64)
-    return np.where(np.abs(mean) > ROUNDING * size, mean, 0.0)
+    return np.where(np.abs(mean) > np.sqrt(np.finfo(X.dtype).eps) * size, mean, 0.0)
 
 
 def mixing(C: NDArray | None, power: float) -> Mixing | None:
@@ -195,16 +194,18 @@ def mixing(C: NDArray | None, power: float) -> Mixing | None:
     return Mixing((vectors * scales) @ vectors.T, (vectors / scales) @ vectors.T)
 
 
-def feature_covariance(examples: RowBlock) -> NDArray | None:
+def feature_covariance(examples: RowBlock, mean: NDArray) -> NDArray | None:
     """The weighted covariance of the features; None with no more rows than features."""
     X, shares = examples.X, _shares(examples)
     if X.shape[1] > MAX_MIXED or np.count_nonzero(shares) <= X.shape[1]:
         return None
-    weighted = X.multiply(shares[:, np.newaxis]) if issparse(X) else X * shares[:, np.newaxis]
-    second = X.T @ weighted
-    second = second.toarray() if issparse(second) else second
-    mean = X.T @ shares
-    return np.asarray(second, dtype=np.float64) - np.outer(mean, mean)
+    roots = np.sqrt(shares)[:, np.newaxis]
+    if issparse(X):
+        weighted = X.multiply(roots).tocsr()
+        return (weighted.T @ weighted).toarray().astype(np.float64) - np.outer(mean, mean)
+    weighted = X - mean.astype(X.dtype)
+    weighted *= roots
+    return (weighted.T @ weighted).astype(np.float64)
 
 
 def _means_and_deltas(
@@ -227,11 +228,11 @@ def _means_and_deltas(
 
 
 def _shares(examples: RowBlock) -> NDArray:
-    """The examples' weights, summing to one."""
+    """The examples' weights, summing to one, in the precision of X."""
     w = examples.sample_weight
     if w is None or not w.any():
         w = np.ones(examples.X.shape[0])
-    return w / w.sum()
+    return (w / w.sum()).astype(examples.X.dtype)
 
 
 def _some_of(rows: ArrayRows, n_rows: int) -> RowBlock:

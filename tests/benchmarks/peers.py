@@ -172,14 +172,20 @@ class PyTorch:
         self.X = torch.from_numpy(problem.X.astype(dtype))
         self.Y = torch.from_numpy(problem.targets.astype(dtype))
 
-    def iterations_to(self, target: float, seed: int, max_iter: int) -> int | None:
-        """How many iterations it takes until J is at most `target`; None if too many."""
+    def iterations_to(self, targets: list[float], seed: int, max_iter: int) -> list[int | None]:
+        """How many iterations it takes until J is at most each target; None if too many."""
         layers, step = self.start(seed, 1)
+        needed: list[int | None] = [None] * len(targets)
         for n_iter in range(1, max_iter + 1):
             step()
-            if self.cost(layers) <= target:
-                return n_iter
-        return None
+            J = self.cost(layers)
+            needed = [
+                n_iter if n is None and target >= J else n
+                for n, target in zip(needed, targets, strict=True)
+            ]
+            if None not in needed:
+                break
+        return needed
 
     def run(self, seed: int, n_iter: int) -> Stop:
         """A timed fit of so many iterations."""

@@ -122,7 +122,7 @@ def our_run(problem: Problem, dtype, seed: int, n_iter: int | None) -> Stop:
 
 
 def pytorch_runs(peer: PyTorch, seed: int, targets: list[Target], most: int) -> list[Stop]:
-    needed = [peer.iterations_to(target.cost, seed, most) for target in targets]
+    needed = peer.iterations_to([target.cost for target in targets], seed, most)
     return [peer.run(seed, n_iter) if n_iter else Stop(np.inf, np.inf, 0) for n_iter in needed]
 
 
