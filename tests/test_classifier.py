@@ -477,7 +477,7 @@ def test_saturated_units_stay_finite(iris):
 
 @pytest.mark.parametrize("weighted", [slice(1, None, 8), slice(0, 40)])
 def test_many_rows_of_weight_zero(weighted):
-    """A head start on every eighth row may find none that weighs anything."""
+    """A head start on some of the rows may find none that weighs anything."""
     X, y = load_digits(return_X_y=True)
     w = np.zeros(len(y))
     w[weighted] = 1.0

@@ -29,7 +29,7 @@ MOST_ITERATIONS = ATTEMPTS[-1]
 
 def run(settings: Settings) -> Iterator[Comparison]:
     large = (np.float64, np.float32)
-    yield from on(settings, data.mnist(settings.data, settings.rows(60_000)), 5, large, torch=True)
+    yield from on(settings, data.mnist(settings.data, settings.rows(60_000)), 3, large, torch=True)
     yield from on(settings, data.letter_like(settings.rows(15_000)), 5, large)
     yield from on(settings, data.adult_like(settings.rows(32_561)), 5, large)
     yield from on(settings, data.digits(), 9, large)
