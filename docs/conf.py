@@ -27,11 +27,12 @@ exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.md
 
 nitpicky = True
 # Named, but documented elsewhere.
-nitpick_ignore_regex = [("py:.*", r"(collections|dask|joblib|matplotlib|numpy|scipy|sklearn)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(collections|joblib|matplotlib|numpy|scipy|sklearn)\..*")]
 
 autosummary_generate = True
 default_role = "literal"  # `theta` in a docstring is a name of the code
 autodoc_typehints = "none"  # the docstrings say it
+toc_object_entries_show_parents = "hide"  # the column is narrow
 numpydoc_show_class_members = False  # the template of the class does it
 numpydoc_xref_param_type = False
 # What these pages show has a docstring, with every parameter under its own name, in order.
@@ -55,6 +56,7 @@ warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 html_theme = "pydata_sphinx_theme"
 html_title = "skbackprop"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme_options = {
     "logo": {"text": "skbackprop"},
     "navigation_with_keys": False,

@@ -24,6 +24,7 @@ All three are estimated from some of the rows at a given Theta:
 A full whitening (powers 1/2) shortens the path less: it also enlarges the noise.
 """
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -148,6 +149,8 @@ def change_of_variables(
         shares = _shares(examples)
         layers = [
             layer._replace(Q=mixing((delta.T * shares) @ delta, DELTA_POWER))
+            if delta.shape[1] <= MAX_MIXED
+            else layer
             for layer, delta in zip(layers, deltas, strict=True)
         ]
     return ChangeOfVariables(network, layers)
@@ -182,9 +185,9 @@ def feature_mean(rows: ArrayRows) -> NDArray:
 def mixing(C: NDArray | None, power: float) -> Mixing | None:
     """(C + 0.01 e I)^power for a covariance C with largest eigenvalue e.
 
-    None where C is unknown, zero or not finite, or so large that it costs more than it saves.
+    None where C is unknown, zero or not finite.
     """
-    if C is None or len(C) > MAX_MIXED or not np.isfinite(C).all():
+    if C is None or not np.isfinite(C).all():
         return None
     eigenvalues, vectors = np.linalg.eigh(C)
     largest = eigenvalues[-1]
@@ -236,5 +239,5 @@ def _shares(examples: RowBlock) -> NDArray:
 
 
 def _some_of(rows: ArrayRows, n_rows: int) -> RowBlock:
-    """At most about `n_rows` rows, spread evenly."""
-    return rows.block(slice(None, None, max(1, rows.n_rows // n_rows)))
+    """At most `n_rows` rows, spread evenly; by an odd stride, because classes may take turns."""
+    return rows.block(slice(None, None, ceil(rows.n_rows / n_rows) | 1))

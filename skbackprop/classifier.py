@@ -33,7 +33,7 @@ from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.prediction import outputs, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
-from skbackprop.threads import resolve_n_jobs
+from skbackprop.threads import resolve_n_jobs, single_threaded_blas
 from skbackprop.training import (
     Run,
     best_of,
@@ -44,6 +44,8 @@ from skbackprop.training import (
 )
 
 FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
+# Where the documentation is published; the notebook's view of an estimator links to its page.
+DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"
 
 
 def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
@@ -87,8 +89,9 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         a string: `set_params`, grids, pipelines.
     init_epsilon : float or "auto", default="auto"
         Random initialisation is uniform on [-init_epsilon, init_epsilon]; "auto" takes
-        ``sqrt(6) / sqrt(s_l + s_{l+1})`` for each layer. "lbfgs", "bfgs" and "cg" measure the
-        features from their mean: the bias of the first layer takes up what that changes.
+        ``sqrt(6) / sqrt(s_l + s_{l+1})`` for each layer. With "lbfgs", "bfgs" and "cg" the
+        random bias of the first layer is shifted by -W times the mean of the features, as if
+        they had been centred.
     solver : str or solver object, default="lbfgs"
         "lbfgs", "bfgs", "cg", "gradient_descent", "sgd" or "adam", or an object from
         `skbackprop.solvers` that carries options of its own, such as
@@ -106,20 +109,21 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "l1" is :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`, which makes weights exactly
         zero.
     max_iter : int, default=1000
-        The most iterations; of a stochastic solver, passes over the rows.
+        The most iterations; of a stochastic solver, passes over the rows. From 1000 rows on,
+        "lbfgs", "bfgs" and "cg" first do some on parts of the rows, which are not counted.
     tol : float, default=1e-4
         A fit has converged when the largest absolute entry of the gradient of J is at most
         this.
     early_stopping : bool, default=False
-        End when the cost on validation examples (`X_val` of `fit`, else a stratified
-        `validation_fraction` that is set aside) has not become lower for `n_iter_no_change`
+        End when the cost on validation examples (`X_val` of `fit`, else a
+        `validation_fraction` that is set aside, stratified by class) has not become lower for `n_iter_no_change`
         iterations, and keep the parameters where it was lowest.
     validation_fraction : float, default=0.1
         The part of the examples to set aside for `early_stopping`.
     n_iter_no_change : int, default=10
         Iterations without a lower J (without a lower validation cost, with
-        `early_stopping`) after which a fit ends. Solvers with a line search lower J in each
-        iteration; where they do not, they first begin again from the best parameters.
+        `early_stopping`) after which a fit ends. "lbfgs", "bfgs" and "cg" lower J in each
+        iteration; if their line search fails, they first begin again from the best parameters.
     n_init : int, default=1
         Random starts, in parallel within `n_jobs`; the one of lowest J is kept, or of lowest
         validation cost where there are validation examples.
@@ -140,9 +144,10 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ----------
     theta_ : list of ndarrays
         :math:`\Theta^{(l)}`, of shape (s_{l+1}, s_l + 1).
-    coefs_, intercepts_ : list of ndarrays
-        Views of `theta_` in scikit-learn's orientation: weights (s_l, s_{l+1}), biases
-        (s_{l+1},).
+    coefs_ : list of ndarrays
+        The weights in scikit-learn's orientation, (s_l, s_{l+1}): views of `theta_`.
+    intercepts_ : list of ndarrays
+        The weights of the bias units, (s_{l+1},): views of `theta_`.
     network_ : Network
         The network: its shapes and functions.
     classes_ : ndarray of shape (n_classes,)
@@ -157,10 +162,12 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         J at `theta_`.
     loss_curve_ : list of float
         J after each iteration. Early ones of a large fit with "lbfgs", "bfgs" or "cg" are
-        computed in float32, the last always in the precision of X.
-    validation_loss_curve_, validation_scores_ : list of float
-        Cost without penalty, and accuracy, on the validation examples after each iteration;
-        empty without any.
+        computed in float32; `loss_` is always in the precision of X.
+    validation_loss_curve_ : list of float
+        The cost without penalty on the validation examples after each iteration; empty
+        without any.
+    validation_scores_ : list of float
+        The accuracy on them.
     optimize_result_ : scipy.optimize.OptimizeResult
         Why the fit ended: `message`, `status`, `success`; `nit`, `nfev` (evaluations of J
         over all rows), `fun`, `gradient_max` (largest absolute entry of J's gradient) and
@@ -250,6 +257,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    _doc_link_module = "skbackprop"
+    _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
     def set_params(self, **params):
         """Set parameters; ``"lambda"`` is accepted for `reg_lambda`.
@@ -392,10 +401,13 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         try:
             train(solver, runs, resolve_n_jobs(self.n_jobs))
-        except KeyboardInterrupt:
-            if any(run.monitor.best_theta is not None for run in runs):
-                warn_interrupted(keep_best())
-            raise
+        except KeyboardInterrupt as interrupt:
+            try:
+                if any(run.monitor.best_theta is not None for run in runs):
+                    warn_interrupted(keep_best())
+            finally:
+                # Also where warnings are errors.
+                raise interrupt
         best = keep_best()
         callbacks.end()
         warn_unless_converged(solver, best)
@@ -530,10 +542,13 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"parameters and X ask for {network}."
                 )
             given = [check_theta(network, self.theta_)]
-        centre = feature_mean(objective.rows) if centred else None
+        n_random = self.n_init - len(given)
+        centre = None
+        if centred and n_random:
+            with single_threaded_blas():
+                centre = feature_mean(objective.rows)
         return given + [
-            network.initialize(self.init_epsilon, rng, centre=centre)
-            for _ in range(self.n_init - len(given))
+            network.initialize(self.init_epsilon, rng, centre=centre) for _ in range(n_random)
         ]
 
     def _validation_rows(

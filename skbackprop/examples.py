@@ -77,7 +77,9 @@ def weigh_classes(rows: RowBlock, factors: NDArray | None) -> RowBlock:
 def hold_out(
     rows: RowBlock, labels: Labels, fraction: float, rng: np.random.RandomState
 ) -> tuple[RowBlock, RowBlock]:
-    """Training examples and a stratified fraction set aside, at least a row of each class.
+    """Training examples and a fraction set aside: stratified, at least a row of each class.
+
+    Examples of several labels have no class to be stratified by.
 
     Raises
     ------
@@ -85,7 +87,8 @@ def hold_out(
         If there are too few rows for that, or all rows of one part have weight 0.
     """
     n_rows = rows.X.shape[0]
-    n_held_out = max(ceil(fraction * n_rows), len(labels.classes))
+    n_strata = 1 if labels.multilabel else len(labels.classes)
+    n_held_out = max(ceil(fraction * n_rows), n_strata)
     try:
         parts = train_test_split(
             np.arange(n_rows),

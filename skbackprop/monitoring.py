@@ -30,8 +30,8 @@ class Validation(NamedTuple):
 class Monitor:
     """Watches one run of a solver and says when to stop.
 
-    A solver calls `start` once and then the monitor after each iteration; both return
-    whether to stop. Convergence is judged here, in one place for all solvers: the largest
+    A solver calls `start` and then the monitor after each iteration; both return whether to
+    stop. Convergence is judged here, in one place for all solvers: the largest
     absolute entry of J's own gradient is at most `tol`.
 
     Parameters
@@ -82,6 +82,7 @@ class Monitor:
     best_criterion: float = np.inf
     n_since_best: int = 0
     interrupted: bool = False
+    has_header: bool = False
     started: float = field(default_factory=perf_counter)
 
     @property
@@ -97,14 +98,13 @@ class Monitor:
     def start(self, theta: NDArray, loss: float, gradient: NDArray) -> bool:
         """Look at a starting point; returns whether to stop there.
 
-        Costs before it are forgotten: after a change of precision they do not compare.
+        Called again for a better one: costs before it are forgotten, because they may have
+        been computed in another precision.
         """
         self.best_criterion, self.n_since_best = np.inf, 0
         validation = self.validate(theta) if self.validate else None
-        stop = self._look(theta, loss, gradient, validation)
-        if self.callbacks and not stop:
-            self.callbacks.begin()
-        return stop
+        self._look(theta, loss, gradient, validation)
+        return not self._goes_on()
 
     def __call__(self, theta: NDArray, loss: float, gradient: NDArray) -> bool:
         """Look at the iterate after an iteration; returns whether to stop.
@@ -123,12 +123,9 @@ class Monitor:
         if validation is not None:
             self.validation_curve.append(validation)
         stop = self._look(theta, loss, gradient, validation)
-        if self.callbacks:
-            if self.callbacks.end(theta.copy()) and not stop:
-                stop = self.stop("callback", "A callback asked to stop.")
-            if not stop:
-                self.callbacks.begin()
-        return stop
+        if self.callbacks and self.callbacks.end(theta.copy()) and not stop:
+            stop = self.stop("callback", "A callback asked to stop.")
+        return stop or not self._goes_on()
 
     def restate(self, loss: float, gradient: NDArray) -> bool:
         """Correct what is known of the best parameters, from arithmetic of more precision.
@@ -156,14 +153,14 @@ class Monitor:
             self.status, self.n_since_best = "running", 0
         if self.status == "running" and self.best_gradient_max <= self.tol:
             self._converge(self.best_gradient_max)
-        return self.status != "running"
+        return not self._goes_on()
 
     def resume(self) -> bool:
         """Let a run that a line search has given up go on; returns whether it may."""
         if self.status == "no_change":
             self.status = "running"
         self.n_since_best = 0
-        return self.status == "running"
+        return self._goes_on()
 
     def interrupt(self) -> None:
         """Let the run end; from another thread, after its next iteration."""
@@ -174,6 +171,13 @@ class Monitor:
         """End the run for a reason of the solver's own."""
         self.status, self.message = status, message
         return True
+
+    def _goes_on(self) -> bool:
+        """Whether the run goes on; then its next iteration begins."""
+        goes_on = self.status == "running"
+        if goes_on and self.callbacks:
+            self.callbacks.begin()
+        return goes_on
 
     def _look(
         self, theta: NDArray, loss: float, gradient: NDArray, validation: Validation | None
@@ -218,7 +222,8 @@ class Monitor:
         return self.stop("converged", message)
 
     def _print_row(self, loss: float, gradient_max: float, validation: Validation | None) -> None:
-        if self.n_iter == 0:
+        if not self.has_header:
+            self.has_header = True
             print(
                 f"{'iteration':>9}  {'J':>12}  {'max|gradient|':>13}  {'validation':>10}  seconds"
             )

@@ -47,19 +47,20 @@ def outputs(
     """
     if X.shape[0] <= FEW_ROWS:
         Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
-        return finish(Z.astype(X.dtype, copy=False))
+        return np.ascontiguousarray(finish(Z.astype(X.dtype, copy=False)))
     thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
     block_rows, _ = partition(network, X.shape[0], X.dtype, issparse(X))
-
-    def of_block(start: int) -> NDArray:
-        return finish(network.propagate(thetas, X[start : start + block_rows]).logits)
-
     none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
     finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + block_rows)
+        finished[rows] = finish(network.propagate(thetas, X[rows]).logits)
+
     starts = range(0, X.shape[0], block_rows)
     with row_threads(resolve_n_jobs(n_jobs) if len(starts) > 1 else 1) as map_blocks:
-        for start, rows in zip(starts, map_blocks(of_block, starts), strict=True):
-            finished[start : start + block_rows] = rows
+        for _ in map_blocks(fill, starts):
+            pass
     return finished
 
 

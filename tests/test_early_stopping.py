@@ -1,5 +1,7 @@
 """Validation rows: what they are worth during a fit, and ending a fit by them."""
 
+import warnings
+
 import joblib
 import numpy as np
 import pytest
@@ -345,3 +347,14 @@ def test_early_stopping_in_a_grid_search(noisy):
         BackpropClassifier((4,), early_stopping=True, random_state=0), {"lambda": [0.1, 1.0]}, cv=3
     ).fit(X, y)
     assert search.best_estimator_.validation_loss_curve_
+
+
+def test_more_labels_than_rows_to_set_aside():
+    """Examples of several labels are not stratified, so that a row of each is not needed."""
+    rng = np.random.RandomState(0)
+    X, Y = rng.standard_normal((60, 4)), rng.randint(2, size=(60, 40))
+    clf = BackpropClassifier(3, early_stopping=True, max_iter=5, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf.fit(X, Y)
+    assert len(clf.validation_scores_) == clf.n_iter_

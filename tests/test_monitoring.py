@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
+from skbackprop.monitoring import Monitor
 from skbackprop.solvers import SGD, Adam, GradientDescent, TimeDecay
 
 SOLVERS = ["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
@@ -288,6 +289,16 @@ def test_an_interrupted_fit_can_be_gone_on_with(iris, ctrl_c_after, monkeypatch)
     assert clf.loss_curve_[0] < loss
 
 
+def test_an_interrupt_goes_on_where_warnings_are_errors(iris, ctrl_c_after):
+    ctrl_c_after(3)
+    clf = small(verbose=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(*iris)
+    assert clf.n_iter_ >= 1
+
+
 def test_an_interrupt_ends_a_search(iris, ctrl_c_after):
     ctrl_c_after(3)
     search = GridSearchCV(small(verbose=1), {"lambda": [0.1, 1.0]}, cv=3)
@@ -361,3 +372,57 @@ def test_another_error_on_the_way_changes_nothing(iris, monkeypatch):
         clf.fit(*iris)
     monkeypatch.undo()
     assert joblib.hash(vars(clf)) == before
+
+
+# -- a run that goes on ----------------------------------------------------------------------
+
+
+class Iterations:
+    """Callbacks that insist on one iteration at a time."""
+
+    under_way = False
+    n_ended = 0
+
+    def begin(self):
+        self.under_way = True
+
+    def end(self, theta):
+        assert self.under_way
+        self.under_way = False
+        self.n_ended += 1
+        return False
+
+
+@pytest.mark.parametrize("go_on", ["restate", "resume"])
+def test_callbacks_hear_of_the_iterations_after_an_end_that_was_none(go_on):
+    """float64 may not agree that J has converged; a line search may be tried again."""
+    theta, flat, steep = np.zeros(1), np.array([1e-9]), np.array([1.0])
+    monitor = Monitor(tol=1e-6, max_iter=9, n_iter_no_change=1, callbacks=Iterations())
+    assert not monitor.start(theta, 2.0, steep)
+    if go_on == "restate":
+        assert monitor(theta, 1.0, flat)
+        assert not monitor.restate(1.0, steep)
+    else:
+        assert monitor(theta, 3.0, steep)
+        assert monitor.resume()
+    assert not monitor(theta, 0.5, steep)
+    assert monitor.callbacks.n_ended == 2
+
+
+def test_a_better_start_is_told_to_the_monitor(capsys):
+    monitor = Monitor(tol=1e-6, max_iter=9, n_iter_no_change=9, verbose=True)
+    assert not monitor.start(np.zeros(1), 2.0, np.ones(1))
+    assert not monitor.start(np.ones(1), 1.0, np.ones(1))
+    assert (monitor.best_theta, monitor.best_loss, monitor.n_iter) == (1.0, 1.0, 0)
+    assert capsys.readouterr().out.count("iteration") == 1
+
+
+def test_a_head_start_may_lead_to_the_minimum():
+    """Each part of the rows has the same examples as often: its minimum is that of all."""
+    X, y = np.tile([[-1.0], [0.5], [2.0]], (1050, 1)), np.tile([0, 1, 1], 1050)
+    clf = BackpropClassifier((), reg_lambda=300.0, tol=1e-7, random_state=0).fit(X, y)
+    objective = Objective(clf.network_, X, y, reg_lambda=300.0)
+    J, D = objective(clf.optimize_result_.x)
+    assert clf.optimize_result_.status == "converged"
+    assert J == clf.loss_ < objective(clf.network_.initialize(random_state=0))[0]
+    assert np.abs(D).max() <= 1e-7

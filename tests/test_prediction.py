@@ -286,6 +286,12 @@ def test_predictions_do_not_depend_on_the_number_of_threads(iris):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("n_rows", [1, 3, 100])
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "decision_function"])
+def test_results_are_rows_in_memory_too(iris, fitted, method, n_rows):
+    assert getattr(fitted, method)(iris[0][:n_rows]).flags.c_contiguous
+
+
 def test_one_row(fitted, iris):
     X, _ = iris
     np.testing.assert_allclose(fitted.predict_proba(X[:1]), fitted.predict_proba(X)[:1])

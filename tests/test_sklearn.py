@@ -1,6 +1,8 @@
 """The estimator among scikit-learn's: its checks, and the tools that take a classifier."""
 
 import pickle
+import re
+from importlib.metadata import metadata
 
 import joblib
 import numpy as np
@@ -298,3 +300,23 @@ def test_a_bad_lambda_is_found_by_fit(iris):
 def test_an_unknown_name_is_refused_as_ever():
     with pytest.raises(ValueError, match="Invalid parameter 'lamda'"):
         BackpropClassifier().set_params(lamda=1.0)
+
+
+# -- in a notebook -------------------------------------------------------------------------
+
+
+def test_the_html_representation_links_to_the_page_of_the_estimator():
+    urls = [url.split(", ") for url in metadata("skbackprop").get_all("Project-URL")]
+    page = f"{dict(urls)['Documentation']}/generated/skbackprop.BackpropClassifier.html"
+    html = make_pipeline(StandardScaler(), BackpropClassifier())._repr_html_()
+    assert f'href="{page}"' in html
+
+
+def test_the_html_representation_describes_every_parameter():
+    pytest.importorskip(
+        "sklearn.utils._repr_html.common",
+        reason="this scikit-learn shows no descriptions of parameters",
+    )
+    html = BackpropClassifier()._repr_html_()
+    for name in BackpropClassifier().get_params():
+        assert re.search(rf">\s*{name}: [^<]+<br><br>\S", html), name

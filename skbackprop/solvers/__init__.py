@@ -20,9 +20,7 @@ __all__ = [
     "Adaptive",
     "GradientDescent",
     "Solver",
-    "StochasticSolver",
     "TimeDecay",
-    "solver_of",
 ]
 
 SOLVERS: dict[str, type[Solver]] = {

@@ -52,4 +52,10 @@ class Solver(BaseEstimator):
         """
 
     def check(self, objective: Objective) -> None:
-        """Raise ValueError if the solver cannot minimise this objective, saying why."""
+        """Raise ValueError if the solver cannot minimise this objective, saying why.
+
+        Parameters
+        ----------
+        objective : Objective
+            What is to be minimised.
+        """

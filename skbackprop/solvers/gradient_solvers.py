@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from skbackprop.solvers.learning_rates import (
 from skbackprop.solvers.steps import AdamStep, MomentumStep, StepRule
 
 # A rate that is too large may overflow on its way; the monitor then sees a J that is not finite.
-quiet_overflow = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+quiet_overflow = partial(np.errstate, over="ignore", invalid="ignore", divide="ignore")
 
 
 class GradientSolver(Solver):
@@ -74,7 +75,6 @@ class GradientDescent(GradientSolver):
     def step_rule(self) -> StepRule:
         return MomentumStep(self.momentum, self.nesterov)
 
-    @quiet_overflow
     def minimize(
         self,
         objective: Objective,
@@ -85,7 +85,7 @@ class GradientDescent(GradientSolver):
         self.check(objective)
         learning_rate, step = learning_rate_of(self.learning_rate), self.step_rule()
         rate = learning_rate.initial
-        with objective.running():
+        with quiet_overflow(), objective.running():
             cost, gradient = objective.smooth(theta)
             stop = monitor.start(theta, *objective.add_l1(theta, cost, gradient))
             loss = monitor.best_loss
@@ -123,7 +123,6 @@ class StochasticSolver(GradientSolver):
             )
         dropout_rates(objective.network, self.dropout)
 
-    @quiet_overflow
     def minimize(
         self,
         objective: Objective,
@@ -139,7 +138,7 @@ class StochasticSolver(GradientSolver):
             )
         learning_rate = learning_rate_of(self.learning_rate)
         run = self.new_run(random_state)
-        with objective.running():
+        with quiet_overflow(), objective.running():
             stop = monitor.start(theta, *objective(theta))
             loss = monitor.best_loss
             while not stop:
@@ -165,7 +164,6 @@ class StochasticSolver(GradientSolver):
             run.rate = learning_rate.after_step(run.rate, run.n_steps)
         return theta
 
-    @quiet_overflow
     def partial_minimize(
         self, objective: Objective, theta: NDArray, run: "StochasticRun"
     ) -> tuple[NDArray, float, NDArray]:
@@ -198,7 +196,7 @@ class StochasticSolver(GradientSolver):
         run.weight_seen += objective.rows.weight
         objective.mean_weight = run.weight_seen / run.rows_seen
         objective.weight = objective.mean_weight * (self.n_samples or run.rows_seen)
-        with objective.running():
+        with quiet_overflow(), objective.running():
             theta = self._epoch(objective, theta, run)
             return theta, *objective(theta)
 
