@@ -43,8 +43,8 @@ def teach(
 ) -> np.ndarray:
     """Labels from a random network of one tanh layer, with noise in its logits."""
     centred = (X - X.mean(axis=0)) / (X.std() * np.sqrt(X.shape[1]))
-    hidden = np.tanh(3.0 * centred @ rng.standard_normal((X.shape[1], 40)))
-    logits = hidden @ rng.standard_normal((40, n_classes))
+    hidden = np.tanh(3.0 * centred @ rng.standard_normal((X.shape[1], units)))
+    logits = hidden @ rng.standard_normal((units, n_classes))
     logits -= logits.mean(axis=0)
     return np.argmax(logits / logits.std() + noise * rng.gumbel(size=logits.shape), axis=1)
 

@@ -25,9 +25,6 @@ def run(settings: Settings) -> Iterator[Comparison]:
                 Contestant("scikit-learn", scikit_learn_evaluation(problem, dtype)),
                 Contestant("bare products", bare_products(problem, dtype)),
             ]
-            if dtype == np.float32:
-                alike = scikit_learn_evaluation(problem, dtype, np.float32)
-                contestants.append(Contestant("scikit-learn, were theta float32", alike))
             times = in_turn(contestants, settings.rounds(15), at_least=settings.at_least)
             yield from compare("one cost and gradient", f"{problem}, {dtype.__name__}", times)
 

@@ -1,7 +1,7 @@
 """How the passes over the rows were cut: the steps from SciPy's L-BFGS to ours.
 
-A pass is one cost and gradient over all rows, those of line searches included; a head
-start on every eighth row counts for an eighth. The cost to reach is that of scikit-learn's
+A pass is one cost and gradient over all rows, those of line searches included; one over some
+of the rows, in the head start, counts for that part. The cost to reach is that of scikit-learn's
 L-BFGS after 200 iterations, as in the time to a cost.
 """
 

@@ -57,19 +57,22 @@ def scikit_learn_targets(problem: Problem) -> np.ndarray:
 
 
 def scikit_learn_precision(dtype) -> np.dtype:
-    """What scikit-learn's L-BFGS computes in, given such rows."""
+    """What scikit-learn's L-BFGS evaluates J in, given such rows."""
+    seen = []
+    evaluate = MLPClassifier._loss_grad_lbfgs
+
+    def watched(self, packed_coef_inter, X, *args):
+        seen.append(np.result_type(packed_coef_inter, X))
+        return evaluate(self, packed_coef_inter, X, *args)
+
     problem = data.iris()
-    X = problem.X.astype(dtype)
-    mlp = silently(scikit_learn(problem, max_iter=2).fit, X, problem.targets)
-    return np.result_type(X, mlp.coefs_[0])
+    with mock.patch.object(MLPClassifier, "_loss_grad_lbfgs", watched):
+        silently(scikit_learn(problem, max_iter=3).fit, problem.X.astype(dtype), problem.targets)
+    return seen[-1]
 
 
-def scikit_learn_evaluation(problem: Problem, dtype, theta_dtype=np.float64) -> Callable:
-    """One cost and gradient as scikit-learn's L-BFGS calls it, with its reused lists.
-
-    SciPy hands over parameters in float64, so for float32 rows scikit-learn's products are
-    float64; `theta_dtype` shows what they would take in float32.
-    """
+def scikit_learn_evaluation(problem: Problem, dtype) -> Callable:
+    """One cost and gradient as scikit-learn's L-BFGS calls it, with its reused lists."""
     X = problem.X.astype(dtype)
     mlp = silently(
         scikit_learn(problem, max_iter=1).fit, X[:1000], scikit_learn_targets(problem)[:1000]
@@ -77,9 +80,9 @@ def scikit_learn_evaluation(problem: Problem, dtype, theta_dtype=np.float64) -> 
     sizes = problem.layer_sizes
     packed = np.concatenate([part.ravel() for part in (*mlp.coefs_, *mlp.intercepts_)])
     arguments = {
-        "packed_coef_inter": packed.astype(theta_dtype),
+        "packed_coef_inter": packed.astype(scikit_learn_precision(dtype)),
         "X": X,
-        "y": problem.targets,
+        "y": problem.targets.astype(bool),  # as `fit` converts them
         "sample_weight": None,
         "activations": [X] + [None] * (len(sizes) - 1),
         "deltas": [None] * (len(sizes) - 1),

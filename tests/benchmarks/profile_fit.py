@@ -26,7 +26,13 @@ PARTS = {
     "passes over the rows": ("smooth",),
     "SciPy's L-BFGS": ("<built-in method scipy.optimize._lbfgsb.setulb>",),
     "change of variables": ("to_theta", "from_theta", "pull_back"),
-    "set-up": ("change_of_variables", "feature_mean", "validate_data"),
+    "set-up": (
+        "_means_and_deltas",
+        "feature_covariance",
+        "feature_mean",
+        "mixing",
+        "validate_data",
+    ),
 }
 
 

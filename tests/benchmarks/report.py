@@ -116,8 +116,9 @@ def as_rst(rows: list[Comparison]) -> Iterator[str]:
     for benchmark, group in grouped(rows).items():
         title = benchmark[0].upper() + benchmark[1:]
         yield f"\n.. list-table:: {title}\n   :header-rows: 1\n"
-        for line in (COLUMNS[:-1], *(cells(row)[:-1] for row in group)):
-            yield "   * - " + "\n     - ".join(line)
+        n_columns = len(COLUMNS) - (not any(row.note for row in group))
+        for line in (COLUMNS, *map(cells, group)):
+            yield "   * - " + "\n     - ".join(line[:n_columns])
 
 
 def as_json(machine: Machine, rows: list[Comparison], shares: list[Shares]) -> str:
