@@ -116,8 +116,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         this.
     early_stopping : bool, default=False
         End when the cost on validation examples (`X_val` of `fit`, else a
-        `validation_fraction` that is set aside, stratified by class) has not become lower for `n_iter_no_change`
-        iterations, and keep the parameters where it was lowest.
+        `validation_fraction` that is set aside, stratified by class) has not become lower for
+        `n_iter_no_change` iterations, and keep the parameters where it was lowest.
     validation_fraction : float, default=0.1
         The part of the examples to set aside for `early_stopping`.
     n_iter_no_change : int, default=10

@@ -7,7 +7,7 @@ Each solver is an object that carries its own options, a `BaseEstimator` for the
 from sklearn.base import clone
 
 from skbackprop.solvers.base import Solver
-from skbackprop.solvers.gradient_solvers import SGD, Adam, GradientDescent, StochasticSolver
+from skbackprop.solvers.gradient_solvers import SGD, Adam, GradientDescent
 from skbackprop.solvers.learning_rates import Adaptive, TimeDecay
 from skbackprop.solvers.scipy_solvers import BFGS, CG, LBFGS
 
