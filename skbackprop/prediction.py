@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skbackprop.blocks import RowBlock
+from skbackprop.blocks import ArrayRows, RowBlock
 from skbackprop.labels import Labels
 from skbackprop.monitoring import Validation
 from skbackprop.network import Network
 from skbackprop.objective import one_hot, partition
 from skbackprop.threads import resolve_n_jobs, row_threads
+from skbackprop.workspace import Workspace, Workspaces
 
 # Up to this many float32 rows it is quicker to convert them to float64 than Theta to float32.
 FEW_ROWS = 16
@@ -64,6 +66,65 @@ def outputs(
     return finished
 
 
+class Scores(NamedTuple):
+    """Sums over some held-out examples; those of disjoint examples add up.
+
+    Parameters
+    ----------
+    weight : float
+        The number of examples, or the sum of their weights.
+    cost : float
+        The sum of their (weighted) costs, without penalty.
+    right : float
+        The number, or weight, of those with the right label.
+    """
+
+    weight: float
+    cost: float
+    right: float
+
+    def kept(self) -> "Scores":
+        """The same sums."""
+        return self
+
+    def plus(self, other: "Scores") -> "Scores":
+        """The sums over both sets of examples."""
+        return Scores(self.weight + other.weight, self.cost + other.cost, self.right + other.right)
+
+
+def block_scores(
+    network: Network,
+    labels: Labels,
+    theta: NDArray,
+    block: RowBlock,
+    *,
+    workspace: Workspace | None = None,
+) -> Scores:
+    """The summed cost of some held-out examples, and how many of their labels are right.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    labels : Labels
+        What its outputs stand for.
+    theta : ndarray of shape (n_parameters,)
+        The unrolled parameters.
+    block : RowBlock
+        The examples.
+    workspace : Workspace, optional
+        Buffers to work in.
+    """
+    X, y, sample_weight = block
+    out = workspace.first(X.shape[0]).layers if workspace else None
+    Z = network.propagate(network.reshape(theta.astype(X.dtype, copy=False)), X, out=out).logits
+    right = labels.indices(Z) == y
+    right = right.all(axis=1) if labels.multilabel else right
+    costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
+    weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+    return Scores(float(weights.sum()), float(costs @ weights), float(right @ weights))
+
+
 def validation(
     network: Network,
     labels: Labels,
@@ -86,10 +147,14 @@ def validation(
     theta : ndarray of shape (n_parameters,)
         The unrolled parameters.
     """
-    X, y, sample_weight = rows
-    Z = outputs(network, network.reshape(theta), X, np.asarray, n_jobs)
-    right = labels.indices(Z) == y
-    right = right.all(axis=1) if labels.multilabel else right
-    costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
-    average = partial(np.average, weights=sample_weight)
-    return Validation(float(average(costs.astype(np.float64))), float(average(right)))
+    held_out = ArrayRows(rows)
+    block_rows, n_lanes = partition(network, held_out.n_rows, held_out.dtype, held_out.sparse)
+    with row_threads(resolve_n_jobs(n_jobs) if held_out.n_rows > block_rows else 1) as lanes:
+        sums = held_out.add_up(
+            partial(block_scores, network, labels, theta),
+            block_rows,
+            n_lanes,
+            map=lanes,
+            borrow=Workspaces(network).borrow,
+        )
+    return Validation(sums.cost / sums.weight, sums.right / sums.weight)
