@@ -439,16 +439,22 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the data are not what is said above, or J is no longer finite, as with too
-            large a learning rate; the estimator is then left as it was.
+            If the data are not what is said above, with `early_stopping`, or if J is no longer
+            finite, as with too large a learning rate; the estimator is then left as it was.
 
         Notes
         -----
         lambda is divided by the m of all rows: the solver's ``n_samples``, or the rows seen
-        so far if that is None. The options of a whole fit (`max_iter`, `tol`,
-        `early_stopping`, `n_init`, ...) have no part in it.
+        so far if that is None. The options of a whole fit (`max_iter`, `tol`, `n_init`, ...)
+        have no part in it.
         """
         self._validate_params()
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit sees a part of the rows once and cannot stop early; set "
+                "early_stopping=False, and end the stream when a score on rows of your own "
+                "says so."
+            )
         first = not hasattr(self, "theta_")
         seen = copy(self)
         X, y = validate_data(seen, X, y, multi_output=True, reset=first, **X_FORMAT)

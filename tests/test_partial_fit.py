@@ -202,6 +202,7 @@ def test_a_stochastic_solver_has(solver):
     [
         ({"solver": SGD(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
         ({"class_weight": "balanced"}, "balanced.*dict"),
+        ({"early_stopping": True}, "cannot stop early"),
         ({"solver": SGD(n_samples=-5)}, "n_samples"),
         ({"solver": SGD(n_samples=0)}, "n_samples"),
         ({"solver": SGD(batch_size=0)}, "batch_size"),
