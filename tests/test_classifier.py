@@ -408,7 +408,7 @@ def test_weights_are_not_changed(iris):
 @pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
 def test_the_bits_do_not_depend_on_the_number_of_threads(container, solver):
     X, y = make_classification(
-        6000, 30, n_informative=10, n_classes=3, class_sep=2.0, random_state=0
+        9000, 30, n_informative=10, n_classes=3, class_sep=2.0, random_state=0
     )
     X = container(X)
 
