@@ -67,9 +67,9 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     .. math::
 
-        J(\Theta) = -\frac{1}{m} \sum_{i=1}^m \sum_{k=1}^K \left[ y_k^{(i)} \log
-            h_\Theta(x^{(i)})_k + (1 - y_k^{(i)}) \log(1 - h_\Theta(x^{(i)})_k) \right]
-            + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2
+        J(\Theta) = {} & -\frac{1}{m} \sum_{i=1}^m \sum_{k=1}^K \left[ y_k^{(i)} \log
+            h_\Theta(x^{(i)})_k + (1 - y_k^{(i)}) \log(1 - h_\Theta(x^{(i)})_k) \right] \\
+            & + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2
 
     with the gradient :math:`D^{(l)} = \frac{1}{m} \delta^{(l+1)T} [1, A^{(l)}]
     + \frac{\lambda}{m} [0, \Theta^{(l)}_{:,1:}]` from back propagation.

@@ -130,9 +130,9 @@ class Objective:
 
     .. math::
 
-        J(\Theta) = \frac{1}{m} \sum_i \mathrm{cost}(h_\Theta(x_i), y_i)
-            + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2, \quad
-        D^{(l)} = \frac{1}{m} \Delta^{(l)} + \frac{\lambda}{m} [0, \Theta^{(l)}_{:,1:}]
+        J(\Theta) &= \frac{1}{m} \sum_i \mathrm{cost}(h_\Theta(x_i), y_i)
+            + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2, \\
+        D^{(l)} &= \frac{1}{m} \Delta^{(l)} + \frac{\lambda}{m} [0, \Theta^{(l)}_{:,1:}]
 
     with the cross-entropy
     :math:`\mathrm{cost}(h, y) = -\sum_k [y_k \log h_k + (1 - y_k) \log(1 - h_k)]` of
