@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from time import perf_counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from unittest import mock
 
 import data
@@ -139,16 +139,17 @@ def from_scikit_learn(problem: Problem, packed: np.ndarray) -> np.ndarray:
     return network.unroll([np.column_stack(pair) for pair in zip(biases, weights, strict=True)])
 
 
-def bare_products(problem: Problem, dtype) -> Callable:
+def bare_products(problem: Problem, dtype, order: Literal["C", "F"] = "C") -> Callable:
     """The matrix products of one forward and back propagation and nothing else.
 
-    Over all rows at once, into arrays that exist already, with the BLAS's own threads.
+    Over all rows at once, into arrays of the given order that exist already, with the BLAS's
+    own threads.
     """
     X = problem.X.astype(dtype)
     rng = np.random.RandomState(0)
     sizes = problem.layer_sizes
     W = [rng.standard_normal((b, a)).astype(dtype) for a, b in pairwise(sizes)]
-    A = [X, *(np.ones((len(X), units), dtype) for units in sizes[1:])]
+    A = [X, *(np.ones((len(X), units), dtype, order) for units in sizes[1:])]
     delta = [np.ones_like(a) for a in A[1:]]
     gradients = [np.empty_like(w) for w in W]
 

@@ -85,7 +85,7 @@ def of_a_block(settings: Settings, problem: data.Problem) -> Shares:
 
     contestants = [
         Contestant("block", lambda: block_sums(network, theta, block)),
-        Contestant("products", bare_products(problem._replace(X=block.X), block.X.dtype)),
+        Contestant("products", bare_products(problem._replace(X=block.X), block.X.dtype, "F")),
         Contestant("elementwise", elementwise),
     ]
     with row_threads(1):
