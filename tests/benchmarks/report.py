@@ -115,7 +115,7 @@ def as_text(rows: list[Comparison]) -> Iterator[str]:
 def as_rst(rows: list[Comparison]) -> Iterator[str]:
     for benchmark, group in grouped(rows).items():
         title = benchmark[0].upper() + benchmark[1:]
-        yield f"\n.. list-table:: {title}\n   :header-rows: 1\n"
+        yield f"\n.. list-table:: {title}\n   :header-rows: 1\n   :class: figures\n"
         n_columns = len(COLUMNS) - (not any(row.note for row in group))
         for line in (COLUMNS, *map(cells, group)):
             yield "   * - " + "\n     - ".join(line[:n_columns])
