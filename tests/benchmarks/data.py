@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from settings import Settings
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
 from sklearn.preprocessing import StandardScaler
 
@@ -31,6 +32,16 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} {len(self.X)}x{'-'.join(map(str, self.layer_sizes))}"
+
+
+def several(settings: Settings, mnist_rows: int = 60_000) -> list[Problem]:
+    """One of each kind: wide, narrow, one-hot columns, few rows."""
+    return [
+        mnist(settings.data, settings.rows(mnist_rows)),
+        letter_like(settings.rows(15_000)),
+        adult_like(settings.rows(32_561)),
+        digits(),
+    ]
 
 
 def teach(

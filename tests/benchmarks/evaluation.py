@@ -12,13 +12,7 @@ from skbackprop import Network, Objective
 
 
 def run(settings: Settings) -> Iterator[Comparison]:
-    problems = [
-        data.mnist(settings.data, settings.rows(60_000)),
-        data.letter_like(settings.rows(15_000)),
-        data.adult_like(settings.rows(32_561)),
-        data.digits(),
-    ]
-    for problem in problems:
+    for problem in data.several(settings):
         for dtype in (np.float64, np.float32):
             contestants = [
                 objective_evaluation(problem, dtype),

@@ -29,13 +29,7 @@ from skbackprop.change_of_variables import (
 
 
 def run(settings: Settings) -> Iterator[Comparison]:
-    problems = [
-        data.mnist(settings.data, settings.rows(15_000)),
-        data.letter_like(settings.rows(15_000)),
-        data.adult_like(settings.rows(32_561)),
-        data.digits(),
-    ]
-    for problem in problems:
+    for problem in data.several(settings, mnist_rows=15_000):
         seeds = range(settings.rounds(3))
         target = targets_of(problem, seeds, [settings.iterations(200)])[-1]
         most = settings.iterations(MOST_ITERATIONS)

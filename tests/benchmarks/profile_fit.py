@@ -37,13 +37,7 @@ PARTS = {
 
 
 def run(settings: Settings) -> Iterator[Shares]:
-    problems = [
-        data.mnist(settings.data, settings.rows(60_000)),
-        data.letter_like(settings.rows(15_000)),
-        data.adult_like(settings.rows(32_561)),
-        data.digits(),
-    ]
-    for problem in problems:
+    for problem in data.several(settings):
         for dtype in ("float64", "float32"):
             as_dtype = problem._replace(X=problem.X.astype(dtype))
             yield of_a_fit(as_dtype, settings.iterations(60))
@@ -56,14 +50,14 @@ def of_a_fit(problem: data.Problem, n_iter: int) -> Shares:
     profile.runcall(silently, clf.fit, problem.X, problem.y)
     stats = pstats.Stats(profile)
     cumulative: dict[str, float] = {}
-    for (_, _, function), (_, _, _, duration, _) in stats.stats.items():  # type: ignore[attr-defined]
+    for (_, _, function), (_, _, _, duration, _) in stats.stats.items():
         cumulative[function] = cumulative.get(function, 0.0) + duration
     parts = {
         part: sum(cumulative.get(function, 0.0) for function in functions)
         for part, functions in PARTS.items()
     }
     what = f"fit of {problem}, {problem.X.dtype}, {clf.n_iter_} iterations"
-    return Shares(what, stats.total_tt, parts)  # type: ignore[attr-defined]
+    return Shares(what, stats.total_tt, parts)
 
 
 def of_a_block(settings: Settings, problem: data.Problem) -> Shares:
