@@ -1,11 +1,13 @@
 """Between labels and output units: what y means to a network and what its logits mean."""
 
-from typing import NamedTuple
+import sys
+from numbers import Real
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
-from scipy.special import expit, log_expit, log_softmax, logsumexp
+from scipy.special import expit, log_expit, log_softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -40,14 +42,14 @@ class Labels(NamedTuple):
         ValueError
             If y is not a target of a classifier or has one class only.
         """
-        kind = type_of_target(y)
-        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        target = type_of_target(y)
+        if target not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)
             raise ValueError(
                 "Targets with several multiclass columns are not supported; fit one classifier "
                 "for each column (sklearn.multioutput.MultiOutputClassifier)."
             )
-        if kind == "multilabel-indicator":
+        if target == "multilabel-indicator":
             if softmax:
                 raise ValueError(
                     "A softmax puts out one label for each example, a multilabel target has "
@@ -63,11 +65,21 @@ class Labels(NamedTuple):
         return cls(known, multilabel=False, softmax=softmax)
 
     @property
+    def kind(self) -> Literal["binary", "multiclass", "multilabel"]:
+        """One of two classes, one of several, or any number of labels for each example."""
+        if self.multilabel:
+            return "multilabel"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def one_unit(self) -> bool:
+        """Whether one logistic unit stands for both of two classes."""
+        return self.kind == "binary" and not self.softmax
+
+    @property
     def n_outputs(self) -> int:
         """K, the number of output units."""
-        if len(self.classes) == 2 and not self.multilabel and not self.softmax:
-            return 1
-        return len(self.classes)
+        return 1 if self.one_unit else len(self.classes)
 
     def encode(self, y) -> NDArray:
         """Class indices of shape (m,), or the targets of shape (m, K) if multilabel.
@@ -75,14 +87,21 @@ class Labels(NamedTuple):
         Raises
         ------
         ValueError
-            If `y` has a label that is not among the classes, or another number of columns.
+            If `y` has a label that is not among the classes, another number of columns, or,
+            if multilabel, a value that is neither 0 nor 1.
         """
-        if self.multilabel:
+        if self.kind == "multilabel":
             Y = np.asarray(y.toarray() if issparse(y) else y)
             if Y.ndim != 2 or Y.shape[1] != len(self.classes):
                 raise ValueError(
                     f"The target must be an indicator matrix with {len(self.classes)} columns; "
                     f"got shape {Y.shape}."
+                )
+            other = Y if Y.dtype.kind in "US" else Y[(Y != 0) & (Y != 1)]
+            if other.size:
+                raise ValueError(
+                    "A multilabel target is 1 where a label holds and 0 where it does not; got "
+                    f"{', '.join(map(repr, other.ravel()[:5].tolist()))}."
                 )
             # In the order of the blocks' logits, which these are subtracted from.
             return np.asfortranarray(Y, dtype=np.float32)
@@ -102,66 +121,103 @@ class Labels(NamedTuple):
 
     def decision(self, Z: NDArray) -> NDArray:
         """The logits as scikit-learn wants them: one number a row for two classes."""
-        if self.multilabel or len(self.classes) > 2:
+        if self.kind != "binary":
             return Z
         return Z[:, 1] - Z[:, 0] if self.softmax else Z[:, 0]
 
     def indices(self, Z: NDArray) -> NDArray:
         """What `encode` would give for the predicted labels."""
-        if self.multilabel:
+        if self.kind == "multilabel":
             return (Z > 0).astype(int)
-        if Z.shape[1] == 1:
-            return (Z[:, 0] > 0).astype(int)
-        return Z.argmax(axis=1)
+        return (Z[:, 0] > 0).astype(int) if self.one_unit else Z.argmax(axis=1)
 
     def decode(self, Z: NDArray) -> NDArray:
         """The predicted labels."""
         indices = self.indices(Z)
-        return indices if self.multilabel else self.classes[indices]
+        return indices if self.kind == "multilabel" else self.classes[indices]
 
     def probabilities(self, Z: NDArray) -> NDArray:
         """h(x), of shape (m, n_classes), summing to one in a row unless multilabel."""
-        if self.multilabel:
+        if self.kind == "multilabel":
             return expit(Z)
-        if Z.shape[1] == 1:
+        if self.one_unit:
             return np.hstack([expit(-Z), expit(Z)])
         return np.exp(self.log_probabilities(Z))
 
     def log_probabilities(self, Z: NDArray) -> NDArray:
         """The logarithm of `probabilities`, from the logits and thus never -inf by rounding."""
-        if self.softmax:
-            return log_softmax(Z, axis=1)
-        if self.multilabel:
+        if self.kind == "multilabel":
             return log_expit(Z)
-        if Z.shape[1] == 1:
+        if self.one_unit:
             return np.hstack([log_expit(-Z), log_expit(Z)])
-        log_h = log_expit(Z)
-        return log_h - logsumexp(log_h, axis=1, keepdims=True)
+        # Normalising logistic units is a softmax of log h, which measures from the largest of a
+        # row: beside a log h of -1e8 the logarithm of K would be lost.
+        return log_softmax(Z if self.softmax else log_expit(Z), axis=1)
 
     def class_factors(
-        self, class_weight: dict | str, indices: NDArray, sample_weight: NDArray | None
+        self, class_weight: dict | str, y: NDArray, sample_weight: NDArray | None
     ) -> NDArray:
         r"""The factor that each class multiplies the weights of its examples with.
 
         "balanced" is :math:`w_k = \sum_i w_i / (K \sum_{i \in k} w_i)`, with the sample
         weights in both sums: every class weighs the same and the sum stays.
 
+        Parameters
+        ----------
+        class_weight : dict or "balanced"
+            As in `BackpropClassifier`.
+        y : ndarray of shape (m,)
+            Class indices, as `encode` gives them.
+        sample_weight : ndarray of shape (m,) or None
+            The weights of the examples.
+
+        Returns
+        -------
+        factors : ndarray of shape (n_classes,)
+
         Raises
         ------
         ValueError
-            For a multilabel target, where an example has no one class, and for a class that
-            does not exist.
+            For a multilabel target, where an example has no one class; for a class that does
+            not exist; and for factors that are negative, not finite or all zero.
         """
-        if self.multilabel:
+        if self.kind == "multilabel":
             raise ValueError(
                 "class_weight is not defined for a multilabel target, where an example has no "
                 "one class; use sample_weight."
             )
-        if class_weight != "balanced":
-            y = self.classes[indices]
-            return compute_class_weight(class_weight, classes=self.classes, y=y)
-        totals = np.bincount(indices, weights=sample_weight, minlength=len(self.classes))
-        totals = totals.astype(np.float64)
+        if isinstance(class_weight, dict):
+            return self._given_factors(class_weight)
+        if class_weight == "balanced":
+            return self._balanced_factors(y, sample_weight)
+        raise ValueError(f'class_weight must be a dict or "balanced"; got {class_weight!r}.')
+
+    def _given_factors(self, class_weight: dict) -> NDArray:
+        numbers = class_weight.values()
+        # Also an integer that is too large for a float is compared without a conversion.
+        if not all(isinstance(w, Real) and w <= sys.float_info.max and not w < 0 for w in numbers):
+            raise ValueError(
+                "class_weight must have finite numbers that are not negative; got "
+                f"{class_weight!r}."
+            )
+        factors = compute_class_weight(class_weight, classes=self.classes, y=self.classes)
+        if not factors.any():
+            raise ValueError(f"class_weight is zero for every class; got {class_weight!r}.")
+        return factors
+
+    def _balanced_factors(self, y: NDArray, sample_weight: NDArray | None) -> NDArray:
+        w = np.ones(len(y)) if sample_weight is None else sample_weight
+        K = len(self.classes)
+        # In units of the largest weight, of which the sum cannot overflow.
+        totals = np.bincount(y, weights=w / w.max(), minlength=K)
         # A class without weight has no example to weigh up.
-        share = np.zeros_like(totals)
-        return np.divide(totals.sum(), len(totals) * totals, out=share, where=totals > 0)
+        weighted = np.bincount(y, weights=w > 0, minlength=K) > 0
+        with np.errstate(divide="ignore", over="ignore"):
+            factors = np.where(weighted, totals.sum() / (K * totals), 0.0)
+        if not np.isfinite(factors).all():
+            raise ValueError(
+                "class_weight='balanced' cannot make up for weights of "
+                f"{w[~np.isfinite(factors)[y]].max():.3g} in the classes "
+                f"{self.classes[~np.isfinite(factors)].tolist()} beside {w.max():.3g} in others."
+            )
+        return factors

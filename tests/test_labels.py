@@ -1,5 +1,8 @@
 """Labels of every type and the output units that stand for them."""
 
+import pickle
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,6 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
+from skbackprop.labels import Labels
+from skbackprop.solvers import SGD
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +121,62 @@ def test_number_of_output_units(y, softmax, units):
     assert clf.predict_proba(X).shape == (60, len(np.unique(y)))
 
 
+@pytest.mark.parametrize(
+    ("n_classes", "multilabel", "softmax", "kind", "n_outputs"),
+    [
+        (2, False, False, "binary", 1),
+        (2, False, True, "binary", 2),
+        (3, False, False, "multiclass", 3),
+        (3, False, True, "multiclass", 3),
+        (1, True, False, "multilabel", 1),
+        (2, True, False, "multilabel", 2),
+    ],
+)
+def test_kind_of_labels(n_classes, multilabel, softmax, kind, n_outputs):
+    labels = Labels(np.arange(n_classes), multilabel, softmax)
+    assert (labels.kind, labels.n_outputs) == (kind, n_outputs)
+    # A plain tuple of three is all that a pickle has to hold.
+    classes, *rest = pickle.loads(pickle.dumps(tuple(labels)))
+    assert (classes.tolist(), rest) == (labels.classes.tolist(), [multilabel, softmax])
+    assert Labels(classes, *rest).kind == kind
+
+
+# -- probabilities -----------------------------------------------------------------------
+
+
+def exact_probabilities(row, softmax):
+    """In 60 digits: the logistic units over their sum, or the softmax."""
+    with localcontext(prec=60):
+        powers = [Decimal(float(z)).exp() for z in row]
+        h = powers if softmax else [power / (1 + power) for power in powers]
+        return [float(unit / sum(h)) for unit in h]
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-13), (np.float32, 1e-4)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 300.0])
+def test_probabilities_to_the_last_digits(scale, dtype, rtol, softmax):
+    Z = np.random.default_rng(0).normal(scale=scale, size=(50, 4)).astype(dtype)
+    expected = np.array([exact_probabilities(row, softmax) for row in Z])
+    labels = Labels(np.arange(4), False, softmax)
+    seen = expected > np.finfo(dtype).tiny
+    np.testing.assert_allclose(labels.probabilities(Z)[seen], expected[seen], rtol=rtol)
+    np.testing.assert_allclose(
+        labels.log_probabilities(Z)[seen], np.log(expected[seen]), rtol=rtol, atol=rtol
+    )
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("z", [-1e30, -1e13, -1e8, -1e4, 1e4, 1e13])
+def test_equal_logits_are_equal_probabilities_however_large(z, dtype, softmax):
+    labels = Labels(np.arange(3), False, softmax)
+    h = labels.probabilities(np.full((1, 3), z, dtype=dtype))
+    np.testing.assert_allclose(h, [[1 / 3] * 3], rtol=1e-6)
+    h = labels.probabilities(np.array([[z, 1.1 * z, 1.1 * z - 5.0]], dtype=dtype))
+    np.testing.assert_allclose(h.sum(), 1.0, rtol=1e-6)
+
+
 def test_a_class_of_weight_zero_stays_a_class(rows):
     X, y = rows
     clf = small().fit(X, y, sample_weight=(y != 2).astype(float))
@@ -166,6 +227,36 @@ def test_a_label_that_holds_for_all_or_none(several_labels):
     predicted = small().fit(X, Y).predict(X)
     assert predicted[:, 3].all()
     assert not predicted[:, 4].any()
+
+
+def with_value(Y, value):
+    return np.where(np.arange(Y.size).reshape(Y.shape) == 100, value, Y)
+
+
+@pytest.mark.parametrize(
+    ("convert", "value"),
+    [
+        *[(convert, value) for convert in (np.asarray, csr_array) for value in (-1, 2, 0.3, 1e30)],
+        (np.asarray, "1"),
+    ],
+)
+def test_several_labels_are_0_or_1_everywhere(several_labels, convert, value):
+    X, Y = several_labels
+    wrong = convert(with_value(Y, value))
+    clf = small(solver=SGD()).partial_fit(X, Y)
+    for call in (
+        lambda: small().fit(X, Y, X_val=X, y_val=wrong),
+        lambda: clf.partial_fit(X, wrong),
+    ):
+        with pytest.raises(ValueError, match="1 where a label holds and 0 where it does not; got"):
+            call()
+
+
+def test_two_other_values_are_no_indicator(several_labels):
+    # scikit-learn's type_of_target says that they are.
+    X, Y = several_labels
+    with pytest.raises(ValueError, match=r"1 where a label holds.*got -1, "):
+        small().fit(X, np.where(Y == 1, 1, -1))
 
 
 # -- class_weight ------------------------------------------------------------------------
@@ -235,6 +326,45 @@ def test_class_weight_is_what_logistic_regression_makes_of_it():
     ).fit(X, y)
     np.testing.assert_allclose(ours.coefs_[0].ravel(), theirs.coef_.ravel(), atol=1e-6)
     np.testing.assert_allclose(ours.intercepts_[0], theirs.intercept_, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e200, 1.7e308])
+def test_balanced_factors_do_not_depend_on_the_unit_of_the_weights(scale):
+    labels, y = Labels(np.arange(3), False, False), np.array([0, 0, 0, 1, 1, 2])
+    weights = np.array([0.5, 1.0, 0.25, 0.125, 1.0, 0.75])
+    expected = [3.625 / (3 * total) for total in (1.75, 1.125, 0.75)]
+    np.testing.assert_allclose(labels.class_factors("balanced", y, scale * weights), expected)
+
+
+def test_balanced_factors_that_are_too_large_are_refused(rows):
+    X, y = rows
+    for weight in (1e-320, 1e-310):
+        with pytest.raises(
+            ValueError, match=r"balanced.* in the classes \[2\] beside 1 in others"
+        ):
+            small(class_weight="balanced").fit(X, y, np.where(y == 2, weight, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "match"),
+    [
+        ({0: -1.0}, "not negative"),
+        ({0: np.nan}, "not negative"),
+        ({0: np.inf}, "finite"),
+        ({0: 10**400}, "finite"),
+        ({0: "2"}, "finite numbers"),
+        ({0: 1j}, "finite numbers"),
+        ({0: 0, 1: 0, 2: 0}, "zero for every class"),
+        ({0: 1, 7: 2}, "not in class_weight"),
+        ("equal", "balanced"),
+        ([1, 2, 3], "balanced"),
+    ],
+    ids=str,
+)
+def test_class_weights_that_are_none(class_weight, match):
+    labels, y = Labels(np.arange(3), False, False), np.arange(3)
+    with pytest.raises(ValueError, match=match):
+        labels.class_factors(class_weight, y, None)
 
 
 def test_network_of_a_fit_is_that_of_its_shapes(rows):
