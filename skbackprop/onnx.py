@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skbackprop.classifier import BackpropClassifier
+from skbackprop.labels import Labels
 from skbackprop.network import Network
 
 try:
@@ -116,6 +117,11 @@ def label_values(classes: NDArray) -> NDArray:
     return whole
 
 
+def labels_of(clf: BackpropClassifier) -> Labels:
+    """What the outputs of a fitted classifier stand for."""
+    return clf._labels
+
+
 # -- the three functions that skl2onnx asks for --------------------------------------------------
 
 
@@ -159,29 +165,32 @@ def calculate_shapes(operator: Any) -> None:
     classes = label_values(get_label_classes(operator.scope_inst, clf))
     label_type = StringTensorType if classes.dtype == object else Int64TensorType
     m, K = operator.inputs[0].get_first_dimension(), len(classes)
-    operator.outputs[0].set_type(label_type([m, K] if clf._labels.multilabel else [m]))
+    operator.outputs[0].set_type(
+        label_type([m, K] if labels_of(clf).kind == "multilabel" else [m])
+    )
     operator.outputs[1].type.shape = [m, K]
 
 
 def convert(scope: Any, operator: Any, container: Any) -> None:
     """Add the nodes from the inputs to the labels and the probabilities."""
     clf = operator.raw_operator
+    labels = labels_of(clf)
     (X,), (label, probabilities) = operator.inputs, operator.outputs
     in_float32 = isinstance(X.type, FloatTensorType)
     graph = Graph(scope, container, TensorProto.FLOAT if in_float32 else TensorProto.DOUBLE)
     Z = logits(graph, clf.network_, clf.theta_, X.full_name)
-    if clf.network_.n_outputs == 1 and not clf._labels.multilabel:
+    if labels.one_unit:
         # One unit for two classes: -z is the logit of the first.
         Z = graph.add("Concat", graph.add("Neg", Z), Z, axis=1)
 
     if scope.get_options(clf, {"raw_scores": False})["raw_scores"]:
         h = Z
-        if clf._labels.softmax and len(clf.classes_) == 2:
+        if labels.softmax and labels.kind == "binary":
             # What the decision function is of one unit: z_1 - z_0.
             h = graph.add("MatMul", Z, graph.constant(np.array([[1.0, -1.0], [-1.0, 1.0]])))
-    elif clf._labels.softmax:
+    elif labels.softmax:
         h = graph.add("Softmax", Z, axis=1)
-    elif clf._labels.multilabel or len(clf.classes_) == 2:
+    elif labels.kind != "multiclass":
         h = graph.add("Sigmoid", Z)
     else:
         # K logistic units over their sum, in log space: all of them may round to zero.
@@ -189,7 +198,7 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     graph.add("Cast", h, out=probabilities, to=guess_proto_type(probabilities.type))
 
     # From the logits, like the estimator: probabilities that round to 1 are no longer in order.
-    if clf._labels.multilabel:
+    if labels.kind == "multilabel":
         positive = graph.add("Greater", Z, graph.constant(np.zeros(1)))
         graph.add("Cast", positive, out=label, to=TensorProto.INT64)
     else:
