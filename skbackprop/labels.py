@@ -1,7 +1,6 @@
 """Between labels and output units: what y means to a network and what its logits mean."""
 
-import sys
-from numbers import Real
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +10,8 @@ from scipy.special import expit, log_expit, log_softmax
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from skbackprop.network import as_float
 
 
 class Labels(NamedTuple):
@@ -193,9 +194,7 @@ class Labels(NamedTuple):
         raise ValueError(f'class_weight must be a dict or "balanced"; got {class_weight!r}.')
 
     def _given_factors(self, class_weight: dict) -> NDArray:
-        numbers = class_weight.values()
-        # Also an integer that is too large for a float is compared without a conversion.
-        if not all(isinstance(w, Real) and w <= sys.float_info.max and not w < 0 for w in numbers):
+        if not all(0 <= as_float(weight) < math.inf for weight in class_weight.values()):
             raise ValueError(
                 "class_weight must have finite numbers that are not negative; got "
                 f"{class_weight!r}."

@@ -1,9 +1,11 @@
 """The network of the notes: shapes, unrolling, initialisation, forward and back propagation."""
 
+import math
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,9 @@ from sklearn.utils import check_random_state
 
 from skbackprop.activations import ACTIVATIONS, Activation
 from skbackprop.losses import LOSSES, Loss
+
+# The width of [-epsilon, epsilon] is a float, too.
+LARGEST_EPSILON = sys.float_info.max / 2
 
 
 class Propagation(NamedTuple):
@@ -209,33 +214,83 @@ class Network:
         Parameters
         ----------
         init_epsilon : float or "auto", default="auto"
-            The half-width; "auto" takes ``sqrt(6) / sqrt(s_l + s_{l+1})`` for Theta^(l).
+            The half-width, from 0 to half the largest float; "auto" takes
+            ``sqrt(6) / sqrt(s_l + s_{l+1})`` for Theta^(l).
         random_state : int, RandomState instance or None, default=None
             The source of the random numbers.
         centre : ndarray of shape (n,), optional
             Where the features are measured from: the bias of Theta^(1) takes up
-            ``-W centre``, so that the first layer starts as it would for ``X - centre``.
+            ``-W centre``, so that the first layer starts as it would for ``X - centre``. Units
+            for which this is not finite keep the bias that was drawn.
 
         Returns
         -------
         theta : ndarray of shape (n_parameters,)
             The unrolled parameters. They must differ from each other: hidden units that
             start out equal have equal gradients and stay equal for ever.
+
+        Raises
+        ------
+        ValueError
+            If `init_epsilon` is out of its range.
         """
-        if init_epsilon != "auto" and not (
-            isinstance(init_epsilon, Real) and float(init_epsilon) >= 0
-        ):
-            raise ValueError(f'init_epsilon must be "auto" or at least 0; got {init_epsilon!r}.')
+        if init_epsilon != "auto" and not 0 <= as_float(init_epsilon) <= LARGEST_EPSILON:
+            raise ValueError(
+                f'init_epsilon must be "auto" or a number from 0 to {LARGEST_EPSILON:.4g}; got '
+                f"{init_epsilon!r}."
+            )
         rng = check_random_state(random_state)
         matrices = []
         for fan_out, columns in self.shapes:
-            epsilon = init_epsilon
             if init_epsilon == "auto":
                 epsilon = np.sqrt(6.0 / (fan_out + columns - 1))
+            else:
+                epsilon = float(init_epsilon)
             matrices.append(rng.uniform(-epsilon, epsilon, size=(fan_out, columns)))
         if centre is not None:
-            matrices[0][:, 0] -= matrices[0][:, 1:] @ centre
+            bias, W = matrices[0][:, 0], matrices[0][:, 1:]
+            with np.errstate(over="ignore", invalid="ignore"):
+                shifted = bias - W @ centre
+            np.copyto(bias, shifted, where=np.isfinite(shifted))
         return self.unroll(matrices)
+
+    def check_theta(self, theta_init: Any) -> NDArray:
+        """A starting point that a user gives, as an unrolled vector of its own.
+
+        Parameters
+        ----------
+        theta_init : sequence of array-likes, or array-like of shape (n_parameters,)
+            Theta^(l) of shape (s_{l+1}, s_l + 1), or the same unrolled.
+
+        Returns
+        -------
+        theta : ndarray of shape (n_parameters,), float64
+
+        Raises
+        ------
+        ValueError
+            If it does not fit the network, or has entries that are not real numbers or not
+            finite.
+        """
+        if not isinstance(theta_init, Sequence | np.ndarray) or (
+            isinstance(theta_init, np.ndarray) and theta_init.ndim == 0
+        ):
+            raise ValueError(
+                "theta_init must be a list of matrices or the unrolled vector; got "
+                f"{theta_init!r}."
+            )
+        unrolled = len(theta_init) > 0 and np.ndim(theta_init[0]) == 0
+        parts = [np.asarray(part) for part in ([theta_init] if unrolled else theta_init)]
+        # float64 would drop an imaginary part, and read numbers from texts.
+        other = [part.dtype for part in parts if part.dtype.kind not in "biuf"]
+        if other:
+            raise ValueError(f"theta_init must hold real numbers; got entries of type {other[0]}.")
+        with np.errstate(over="ignore"):  # entries of a wider type that are too large
+            theta = parts[0].astype(np.float64) if unrolled else self.unroll(parts)
+        self.reshape(theta)
+        if not np.isfinite(theta).all():
+            raise ValueError("theta_init has entries that are not finite.")
+        return theta
 
     def check_inputs(self, X):
         """Examples as a two-dimensional float array or sparse matrix of n columns.
@@ -378,6 +433,16 @@ class Network:
 def is_positive_integer(value) -> bool:
     """Whether a value counts something, such as the units of a layer."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
+
+
+def as_float(value) -> float:
+    """A real number as a float, infinite where it is too large; NaN for anything else."""
+    if not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return -math.inf if value < 0 else math.inf
 
 
 def _multiply(A, B: NDArray, out: NDArray) -> None:

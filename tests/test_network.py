@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -104,6 +106,81 @@ def test_initialize_around_a_centre_starts_as_for_centred_features():
         assert_allclose(A, expected, rtol=1e-12)
 
 
+def test_a_unit_that_cannot_be_centred_keeps_its_bias():
+    network = Network((2, 3, 1))
+    plain = network.initialize(1e307, random_state=0)
+    centre = np.array([2.0, 1e10])
+    theta = network.initialize(1e307, random_state=0, centre=centre * [1, 0])
+    Theta1 = network.reshape(plain)[0]
+    assert_allclose(network.reshape(theta)[0][:, 0], Theta1[:, 0] - 2.0 * Theta1[:, 1])
+    for centre[1] in (1e10, -1e10, np.inf, np.nan):
+        assert_array_equal(network.initialize(1e307, random_state=0, centre=centre), plain)
+
+
+@pytest.mark.parametrize("init_epsilon", [0, 1, np.float32(0.5), 1e300, sys.float_info.max / 2])
+def test_every_epsilon_that_is_allowed_gives_finite_parameters(init_epsilon):
+    theta = Network((3, 4, 2)).initialize(init_epsilon, random_state=0)
+    assert_allclose(np.abs(theta).max(), init_epsilon, rtol=0.1)
+
+
+# -- a start that is given ---------------------------------------------------------------
+
+
+START = np.arange(26.0)
+MATRICES = [START[:16].reshape(4, 4), START[16:].reshape(2, 5)]
+
+
+@pytest.mark.parametrize(
+    "theta_init",
+    [
+        START,
+        START.tolist(),
+        tuple(START),
+        START.astype(np.float32),
+        START.astype(int),
+        MATRICES,
+        tuple(MATRICES),
+        [Theta.tolist() for Theta in MATRICES],
+        [MATRICES[0].astype(np.float32), MATRICES[1].astype(int)],
+    ],
+)
+def test_a_start_becomes_an_unrolled_vector_of_its_own(theta_init):
+    theta = Network((3, 4, 2)).check_theta(theta_init)
+    assert theta.dtype == np.float64
+    assert_array_equal(theta, START)
+    theta[:] = -1.0
+    assert_array_equal(START, np.arange(26.0))
+
+
+@pytest.mark.parametrize(
+    ("theta_init", "match"),
+    [
+        (0.5, "list of matrices or the unrolled vector; got 0.5"),
+        (np.array(0.5), "list of matrices or the unrolled vector"),
+        (None, "list of matrices or the unrolled vector; got None"),
+        (START[:25], r"26 unrolled.*\(25,\)"),
+        (MATRICES[:1], r"\(4, 4\), \(2, 5\)"),
+        ([], r"\(4, 4\), \(2, 5\)"),
+        ([MATRICES[0].T[:3], MATRICES[1]], r"\(4, 4\), \(2, 5\)"),
+        (START + 0j, "real numbers; got entries of type complex128"),
+        ([MATRICES[0], MATRICES[1] + 1j], "real numbers; got entries of type complex128"),
+        ("zeros", "real numbers; got entries of type <U5"),
+        (START.astype(str), "real numbers; got entries of type <U"),
+        (START.astype(object), "real numbers; got entries of type object"),
+        ([*START[:25], None], "real numbers; got entries of type object"),
+        ([MATRICES[0].astype(object), MATRICES[1]], "real numbers; got entries of type object"),
+        (START * np.nan, "not finite"),
+        ([MATRICES[0], MATRICES[1] * np.inf], "not finite"),
+        (START * np.longdouble(sys.float_info.max), "not finite"),
+    ],
+)
+def test_a_start_that_is_none(theta_init, match):
+    if getattr(theta_init, "dtype", None) == np.longdouble and np.isinf(theta_init).any():
+        pytest.skip("the widest type of this machine is float64")
+    with pytest.raises(ValueError, match=match):
+        Network((3, 4, 2)).check_theta(theta_init)
+
+
 # -- forward propagation -----------------------------------------------------------------
 
 
@@ -199,9 +276,15 @@ def test_layer_sizes_must_be_two_positive_integers_or_more(sizes):
         Network(sizes)
 
 
-@pytest.mark.parametrize("init_epsilon", [-0.1, np.nan, "large"], ids=str)
+@pytest.mark.parametrize(
+    "init_epsilon",
+    [-0.1, np.nan, np.inf, 1e308, 10**400, 0.1j, "large"],
+    ids=lambda e: f"{e!r:.9}",
+)
 def test_init_epsilon_must_be_auto_or_a_number_not_below_zero(init_epsilon):
-    with pytest.raises(ValueError, match="init_epsilon must be"):
+    with pytest.raises(
+        ValueError, match=r"init_epsilon must be \"auto\" or a number from 0 to 8.988e\+307"
+    ):
         Network((3, 4, 2)).initialize(init_epsilon)
 
 
