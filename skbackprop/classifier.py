@@ -31,6 +31,7 @@ from skbackprop.labels import Labels
 from skbackprop.monitoring import Monitor, Validation
 from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
+from skbackprop.parameter_names import accepts_lambda, translated
 from skbackprop.prediction import outputs, validation
 from skbackprop.solvers import SOLVERS, Solver, solver_of
 from skbackprop.threads import resolve_n_jobs, single_threaded_blas
@@ -192,6 +193,7 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     True
     """
 
+    @accepts_lambda
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
@@ -278,17 +280,24 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For an unknown name, and for "lambda" and "reg_lambda" at once.
+            For an unknown name, and for "lambda" and "reg_lambda" at once; all parameters are
+            then left as they were.
         """
-        if "lambda" in params:
-            if "reg_lambda" in params:
-                raise ValueError('"lambda" and "reg_lambda" are one parameter; set one of them.')
-            params["reg_lambda"] = params.pop("lambda")
+        params = translated(params, own=self.get_params(deep=False))
         solver = params.get("solver", self.solver)
         if isinstance(solver, str) and any(name.startswith("solver__") for name in params):
             # A solver that is given by its name has options, too: its defaults.
             params["solver"] = solver_of(solver)
-        return super().set_params(**params)
+        # scikit-learn sets one after the other until it meets a name that does not exist.
+        given = [value for value in params.values() if isinstance(value, BaseEstimator)]
+        changed: list[BaseEstimator] = [self, *given]
+        before = [estimator.get_params() for estimator in changed]
+        try:
+            return super().set_params(**params)
+        except Exception:
+            for estimator, values in zip(changed, before, strict=True):
+                BaseEstimator.set_params(estimator, **values)
+            raise
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,0 +1,131 @@
+"""Names that users bring along: "lambda", and what other libraries call our parameters."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
+
+_SOLVERS = "from skbackprop.solvers"
+
+# What to write instead, for names that are often tried: the habits of scikit-learn's
+# MLPClassifier and LogisticRegression, of Keras, PyTorch and skorch, and the options of our own
+# solvers. A name that is not here gets Python's or scikit-learn's own error.
+INSTEAD = {
+    name: instead
+    for names, instead in {
+        ("alpha",): "reg_lambda=alpha, the same penalty alpha/(2m) sum W^2",
+        ("C",): "reg_lambda=1/C",
+        ("weight_decay",): "reg_lambda=m * weight_decay for m examples, the gradient is "
+        "reg_lambda/m W",
+        ("l2", "l2_reg", "regularization", "lambda_"): (
+            "reg_lambda=..., of the penalty reg_lambda/(2m) sum W^2; penalty='l1' is the other one"
+        ),
+        ("l1", "l1_reg", "l1_ratio", "reg_alpha"): (
+            "penalty='l1' and reg_lambda=..., of the penalty reg_lambda/m sum |W|"
+        ),
+        ("learning_rate_init", "lr", "eta", "eta0"): (
+            f"solver=SGD(learning_rate=...) or solver=Adam(learning_rate=...) {_SOLVERS}"
+        ),
+        ("learning_rate", "power_t", "decay", "lr_schedule", "scheduler"): (
+            "solver=SGD(learning_rate=...), with a number, TimeDecay(...) or Adaptive(...) "
+            f"{_SOLVERS}; likewise Adam"
+        ),
+        ("momentum",): f"solver=SGD(momentum=...) {_SOLVERS}",
+        ("nesterovs_momentum", "nesterov"): f"solver=SGD(nesterov=True) {_SOLVERS}",
+        ("batch_size",): f"solver=SGD(batch_size=...) or solver=Adam(batch_size=...) {_SOLVERS}",
+        ("shuffle",): f"solver=SGD(shuffle=...) or solver=Adam(shuffle=...) {_SOLVERS}",
+        ("dropout", "dropout_rate"): (
+            f"solver=SGD(dropout=...) or solver=Adam(dropout=...) {_SOLVERS}"
+        ),
+        ("n_samples",): f"solver=SGD(n_samples=...) or solver=Adam(n_samples=...) {_SOLVERS}",
+        ("beta_1", "beta1"): f"solver=Adam(beta_1=...) {_SOLVERS}",
+        ("beta_2", "beta2"): f"solver=Adam(beta_2=...) {_SOLVERS}",
+        ("betas",): f"solver=Adam(beta_1=..., beta_2=...) {_SOLVERS}",
+        ("epsilon", "eps"): (
+            f"solver=Adam(epsilon=...) {_SOLVERS}, or init_epsilon=... for the random start"
+        ),
+        ("n_corrections", "maxcor"): f"solver=LBFGS(n_corrections=...) {_SOLVERS}",
+        ("max_line_search", "maxls"): f"solver=LBFGS(max_line_search=...) {_SOLVERS}",
+        ("optimizer", "optimiser", "algorithm"): (
+            f"solver=..., a name such as 'lbfgs' or 'adam', or an object {_SOLVERS}"
+        ),
+        ("epochs", "max_epochs", "n_epochs", "num_epochs", "nb_epoch", "n_iter", "maxiter"): (
+            "max_iter=..., which counts epochs with a stochastic solver"
+        ),
+        ("max_fun", "maxfun"): "max_iter=..., iterations are limited but not evaluations",
+        ("tolerance", "gtol"): "tol=..., the largest entry of the gradient",
+        ("hidden_layers", "hidden_units", "hidden_sizes", "n_hidden", "layers", "units"): (
+            "hidden_layer_sizes=..., a sequence with the units of each hidden layer"
+        ),
+        ("activations", "activation_function", "hidden_activation"): "activation=...",
+        ("out_activation", "output_function"): "output_activation=...",
+        ("criterion", "loss_function", "cost"): "loss=...",
+        ("patience",): "early_stopping=True with n_iter_no_change=...",
+        ("validation_split",): "early_stopping=True with validation_fraction=...",
+        ("n_restarts", "restarts"): "n_init=...",
+        ("class_weights",): "class_weight=...",
+        ("seed", "random_seed"): "random_state=...",
+        ("n_threads", "num_threads", "nthread"): "n_jobs=...",
+    }.items()
+    for name in names
+}
+
+
+def translated(
+    params: Mapping[str, Any],
+    own: Collection[str] = (),
+    refusal: type[Exception] = ValueError,
+) -> dict[str, Any]:
+    """Parameters with "lambda" under the name `reg_lambda`.
+
+    Parameters
+    ----------
+    params : dict
+        Names and values.
+    own : collection of str, optional
+        Names that are right whatever others mean by them: a class derived from ours may have
+        parameters of its own.
+    refusal : type of exception, default=ValueError
+        What to raise for a name of another library.
+
+    Returns
+    -------
+    params : dict
+
+    Raises
+    ------
+    ValueError
+        For "lambda" and "reg_lambda" at once.
+    refusal
+        For names in `INSTEAD`, with what to write.
+    """
+    foreign = [name for name in params if name in INSTEAD and name not in own]
+    if foreign:
+        raise refusal(
+            "BackpropClassifier has other names; "
+            + "; ".join(f"instead of {name!r} write {INSTEAD[name]}" for name in foreign)
+            + "."
+        )
+    if "lambda" in params and "reg_lambda" in params:
+        raise ValueError('"lambda" and "reg_lambda" are one parameter; set one of them.')
+    return {"reg_lambda" if name == "lambda" else name: params[name] for name in params}
+
+
+def accepts_lambda(init: Callable[P, None]) -> Callable[P, None]:
+    """An ``__init__`` that takes ``**{"lambda": 1}``, too, and explains names of others.
+
+    So that what a search over "lambda" reports is what a constructor takes. The signature, which
+    scikit-learn reads the parameters from, is that of `init`.
+
+    Parameters
+    ----------
+    init : callable
+        The ``__init__`` to call.
+    """
+
+    @wraps(init)
+    def init_with_our_names(*args: P.args, **kwargs: P.kwargs) -> None:
+        init(*args, **translated(kwargs, refusal=TypeError))
+
+    return init_with_our_names
