@@ -33,7 +33,7 @@ from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.parameter_names import accepts_lambda, translated
 from skbackprop.prediction import outputs, validation
-from skbackprop.solvers import SOLVERS, Solver, solver_of
+from skbackprop.solvers import SOLVERS, Adaptive, Solver, solver_of
 from skbackprop.threads import resolve_n_jobs, single_threaded_blas
 from skbackprop.training import (
     Run,
@@ -53,11 +53,29 @@ def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
     solver = (
         SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
     )
+    reason = None
     if not getattr(solver, "stochastic", False):
-        raise AttributeError(
+        reason = (
             f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; solver={estimator.solver!r} "
             "minimises J over all rows at once."
         )
+    elif isinstance(getattr(solver, "learning_rate", None), Adaptive):
+        reason = (
+            "An Adaptive learning rate follows J over all rows, which partial_fit never sees; "
+            "use a number or TimeDecay."
+        )
+    elif estimator.early_stopping:
+        reason = (
+            "partial_fit sees a part of the rows once and cannot stop early; set "
+            "early_stopping=False, and end the stream when a score on rows of your own says so."
+        )
+    elif estimator.class_weight == "balanced":
+        reason = (
+            "class_weight='balanced' needs all rows at once; give partial_fit a dict of class "
+            "weights."
+        )
+    if reason:
+        raise AttributeError(reason)
     return True
 
 
@@ -448,8 +466,11 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the data are not what is said above, with `early_stopping`, or if J is no longer
-            finite, as with too large a learning rate; the estimator is then left as it was.
+            If the data are not what is said above, or if J is no longer finite, as with too
+            large a learning rate; the estimator is then left as it was.
+        AttributeError
+            The method does not exist where it would see too little: with a solver over all
+            rows, an `Adaptive` learning rate, `early_stopping` or balanced classes.
 
         Notes
         -----
@@ -458,12 +479,6 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         have no part in it.
         """
         self._validate_params()
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit sees a part of the rows once and cannot stop early; set "
-                "early_stopping=False, and end the stream when a score on rows of your own "
-                "says so."
-            )
         first = not hasattr(self, "theta_")
         seen = copy(self)
         X, y = validate_data(seen, X, y, multi_output=True, reset=first, **X_FORMAT)
@@ -581,11 +596,6 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _stream_labels(self, y, classes: ArrayLike | None, first: bool) -> Labels:
         """The labels of `partial_fit`: told in the first call, the same ever after."""
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs all rows at once; give partial_fit a dict of class "
-                "weights."
-            )
         if first:
             if classes is None and type_of_target(y) != "multilabel-indicator":
                 raise ValueError(

@@ -1,5 +1,7 @@
 """partial_fit: rows that come a chunk at a time."""
 
+import re
+
 import joblib
 import numpy as np
 import pandas as pd
@@ -194,15 +196,34 @@ def test_a_stochastic_solver_has(solver):
     assert hasattr(BackpropClassifier(solver=solver), "partial_fit")
 
 
+REFUSED = [
+    ({"solver": SGD(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
+    ({"solver": Adam(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
+    ({"solver": "sgd", "class_weight": "balanced"}, "balanced.*dict"),
+    ({"solver": Adam(), "early_stopping": True}, "cannot stop early"),
+]
+
+
+@pytest.mark.parametrize(("params", "match"), REFUSED)
+def test_what_needs_all_rows_has_no_partial_fit(iris, params, match):
+    clf = BackpropClassifier((2,), **params)
+    before = joblib.hash(vars(clf))
+    assert not hasattr(clf, "partial_fit")
+    with pytest.raises(AttributeError) as caught:
+        clf.partial_fit(*iris, classes=[0, 1, 2])
+    assert re.search(match, str(caught.value.__cause__))
+    assert joblib.hash(vars(clf)) == before
+    # It is a matter of the parameters of the moment.
+    plain = clf.set_params(solver="sgd", early_stopping=False, class_weight={0: 1, 1: 2, 2: 1})
+    plain.partial_fit(*iris, classes=[0, 1, 2])
+
+
 # -- refused -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"solver": SGD(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
-        ({"class_weight": "balanced"}, "balanced.*dict"),
-        ({"early_stopping": True}, "cannot stop early"),
         ({"solver": SGD(n_samples=-5)}, "n_samples"),
         ({"solver": SGD(n_samples=0)}, "n_samples"),
         ({"solver": SGD(batch_size=0)}, "batch_size"),
