@@ -17,6 +17,7 @@ import evaluation
 import grid_search
 import memory
 import passes
+import plain_path
 import prediction
 import profile_fit
 import quality
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "cost": time_to_cost,
     "passes": passes,
     "quality": quality,
+    "plain": plain_path,
     "memory": memory,
     "small": small_fits,
     "grid": grid_search,
@@ -45,6 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few rows and rounds: does it run?")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--repeat", type=int, help="pairs of runs (seeds) of each benchmark")
+    parser.add_argument("--jobs", type=int, default=1, help="workers, where nothing is timed")
     parser.add_argument("--json", type=Path, help="file to write all figures to")
     parser.add_argument("--show", type=Path, help="run nothing, show the figures of such a file")
     parser.add_argument("--rst", action="store_true", help="tables for the documentation")
@@ -54,7 +57,7 @@ def arguments() -> argparse.Namespace:
 def measure(
     options: argparse.Namespace, machine: Machine
 ) -> tuple[list[Comparison], list[Shares]]:
-    settings = Settings(options.data, options.quick, options.repeat)
+    settings = Settings(options.data, options.quick, options.repeat, options.jobs)
     rows: list[Comparison] = []
     shares: list[Shares] = []
     for name in options.only:

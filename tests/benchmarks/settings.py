@@ -7,12 +7,14 @@ from typing import NamedTuple
 class Settings(NamedTuple):
     """What the command line says.
 
-    `rows`, `rounds` and `iterations` give what a full run takes, or less in a quick one.
+    `rows`, `rounds` and `iterations` give what a full run takes, or less in a quick one; `jobs`
+    are the workers that fit at the same time where nothing is timed.
     """
 
     data: Path | None = None
     quick: bool = False
     repeat: int | None = None
+    jobs: int = 1
 
     @property
     def at_least(self) -> float:
