@@ -146,7 +146,8 @@ def test_kind_of_labels(n_classes, multilabel, softmax, kind, n_outputs):
 
 def exact_probabilities(row, softmax):
     """In 60 digits: the logistic units over their sum, or the softmax."""
-    with localcontext(prec=60):
+    with localcontext() as context:
+        context.prec = 60
         powers = [Decimal(float(z)).exp() for z in row]
         h = powers if softmax else [power / (1 + power) for power in powers]
         return [float(unit / sum(h)) for unit in h]
