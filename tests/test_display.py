@@ -10,12 +10,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris
+from sklearn.base import clone
+from sklearn.datasets import load_iris, make_moons
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skbackprop import BackpropClassifier, Network
 from skbackprop.display import HiddenUnitsDisplay, LossCurveDisplay, NetworkDisplay
@@ -77,25 +81,133 @@ def test_it_makes_a_figure_and_can_draw_again(cls, clf):
 
 
 @pytest.mark.parametrize("cls", DISPLAYS)
-def test_it_needs_a_fit(cls):
-    with pytest.raises(NotFittedError, match="BackpropClassifier"):
-        cls.from_estimator(BackpropClassifier())
+@pytest.mark.parametrize(
+    "unfitted",
+    [
+        BackpropClassifier(),
+        make_pipeline(StandardScaler(), BackpropClassifier()),
+        GridSearchCV(BackpropClassifier(), {"reg_lambda": [0, 1]}),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_it_needs_a_fit(cls, unfitted):
+    name = "GridSearchCV" if hasattr(unfitted, "cv") else "BackpropClassifier"
+    with pytest.raises(NotFittedError, match=name):
+        cls.from_estimator(unfitted)
     assert plt.get_fignums() == []
 
 
 @pytest.mark.parametrize("cls", DISPLAYS)
 @pytest.mark.parametrize(
-    "other",
+    ("other", "named"),
     [
-        make_pipeline(StandardScaler(), BackpropClassifier()),
-        GridSearchCV(BackpropClassifier(), {"reg_lambda": [0, 1]}),
-        MLPClassifier(),
+        (MLPClassifier(), "got MLPClassifier"),
+        (make_pipeline(StandardScaler(), MLPClassifier()), "Pipeline that ends in MLPClassifier"),
+        (make_pipeline(StandardScaler()), "Pipeline that ends in StandardScaler"),
+        ("clf", "got str"),
     ],
-    ids=lambda estimator: type(estimator).__name__,
 )
-def test_it_says_what_to_give_it(cls, other):
-    with pytest.raises(TypeError, match=rf"{type(other).__name__}.*pipeline\[-1\]"):
+def test_it_says_what_to_give_it(cls, other, named):
+    with pytest.raises(TypeError, match=rf"needs a fitted BackpropClassifier.*{named}"):
         cls.from_estimator(other)
+
+
+def test_a_search_that_has_kept_nothing(iris):
+    grid = {"reg_lambda": [1, 2]}
+    search = GridSearchCV(BackpropClassifier(2, random_state=0), grid, cv=2, refit=False)
+    search.fit(*iris)
+    with pytest.raises(ValueError, match="refit=False"):
+        LossCurveDisplay.from_estimator(search)
+
+
+# -- pipelines and searches ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def raw_iris():
+    data = load_iris(as_frame=True)
+    return data.data, data.target_names[data.target]
+
+
+def around(X, y, *steps):
+    """A pipeline of the steps and a small classifier, and searches around and inside it."""
+    net = BackpropClassifier(3, random_state=0)
+    pipeline = make_pipeline(*steps, net)
+    grid = {"backpropclassifier__lambda": [0.5, 2]}
+    inner = GridSearchCV(net, {"lambda": [0.5, 2]}, cv=2)
+    estimators = {
+        "pipeline": pipeline,
+        "pipeline of one step": make_pipeline(net),
+        "search": GridSearchCV(pipeline, grid, cv=2),
+        "halving search": HalvingGridSearchCV(pipeline, grid, cv=2, random_state=0),
+        "search in a pipeline": make_pipeline(*steps, inner),
+        "pipeline in a pipeline": make_pipeline(*steps, make_pipeline(StandardScaler(), net)),
+    }
+    return {name: clone(estimator).fit(X, y) for name, estimator in estimators.items()}
+
+
+@pytest.fixture(scope="module")
+def wrapped(raw_iris):
+    return around(*raw_iris, StandardScaler())
+
+
+CLASSIFIERS = {
+    "pipeline": lambda pipeline: pipeline[-1],
+    "pipeline of one step": lambda pipeline: pipeline[-1],
+    "search": lambda search: search.best_estimator_[-1],
+    "halving search": lambda search: search.best_estimator_[-1],
+    "search in a pipeline": lambda pipeline: pipeline[-1].best_estimator_,
+    "pipeline in a pipeline": lambda pipeline: pipeline[-1][-1],
+}
+
+
+@pytest.mark.parametrize("how", CLASSIFIERS)
+def test_pipelines_and_searches_are_opened(how, wrapped, raw_iris):
+    X, _ = raw_iris
+    estimator = wrapped[how]
+    clf = CLASSIFIERS[how](estimator)
+
+    curve = draw(LossCurveDisplay.from_estimator(estimator)).lines_[0]
+    assert_array_equal(curve.get_ydata(), clf.loss_curve_)
+
+    units = draw(HiddenUnitsDisplay.from_estimator(estimator))
+    assert_array_equal(units.weights, clf.theta_[0][:, 1:])
+    assert [t.get_text() for t in units.ax_.get_yticklabels()] == list(X.columns)
+
+    # An example goes through the steps before the classifier, as in `predict`.
+    for row in (X.iloc[[60]], X.iloc[60]):
+        diagram = draw(NetworkDisplay.from_estimator(estimator, row))
+        assert {*X.columns, *clf.classes_} <= {t.get_text() for t in diagram.ax_.texts}
+        h = diagram.units_[-1].get_array()
+        assert_allclose(h / h.sum(), estimator.predict_proba(X.iloc[[60]])[0])
+
+
+def test_an_example_without_names_goes_through_a_pipeline(raw_iris):
+    X, y = raw_iris[0].to_numpy(), raw_iris[1]
+    pipeline = make_pipeline(StandardScaler(), BackpropClassifier(3, random_state=0)).fit(X, y)
+    for x in (X[60], X[[60]], X[60].tolist()):
+        h = NetworkDisplay.from_estimator(pipeline, x).units_[-1].get_array()
+        assert_allclose(h / h.sum(), pipeline.predict_proba(X[[60]])[0])
+    with pytest.raises(ValueError, match="one example; got 150"):
+        NetworkDisplay.from_estimator(pipeline, X)
+
+
+def test_names_that_a_pipeline_gives(raw_iris):
+    X, y = raw_iris
+    net = BackpropClassifier(3, random_state=0)
+
+    def names(pipeline, X, **kwargs):
+        display = HiddenUnitsDisplay.from_estimator(pipeline.fit(X, y), **kwargs)
+        return [t.get_text() for t in display.ax_.get_yticklabels()]
+
+    assert names(make_pipeline(PCA(2), net), X) == ["pca0", "pca1"]
+    assert names(make_pipeline(PCA(2), net), X, feature_names=["a", "b"]) == ["a", "b"]
+    nested = make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), net))
+    assert names(nested, X) == list(X.columns)
+    # Without names the features are those of the formulas, counted from 1.
+    assert names(make_pipeline(StandardScaler(), net), X.to_numpy())[0] == "$x_{1}$"
+    silent = make_pipeline(FunctionTransformer(np.log1p), net)
+    assert names(silent, X.to_numpy())[0] == "$x_{1}$"
 
 
 @pytest.mark.parametrize("cls", DISPLAYS)
@@ -128,7 +240,7 @@ def test_loss_curves(clf):
     assert training.get_color() == validation.get_color()
     assert (training.get_linestyle(), validation.get_linestyle()) == ("-", "--")
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == ["J, training", "cost, validation"]
+    assert labels == ["J, training (with penalty)", "cost, validation (no penalty)"]
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("iteration", "cost")
 
 
@@ -146,7 +258,11 @@ def test_several_fits_in_one_picture(clf):
     first = LossCurveDisplay.from_estimator(clf, name="one", color="red")
     second = LossCurveDisplay([3, 2, 1], name="two").plot(first.ax_, linestyle=":")
     labels = [text.get_text() for text in second.ax_.get_legend().get_texts()]
-    assert labels == ["one: J, training", "one: cost, validation", "two: J, training"]
+    assert labels == [
+        "one: J, training (with penalty)",
+        "one: cost, validation (no penalty)",
+        "two: J, training (with penalty)",
+    ]
     assert [line.get_color() for line in first.lines_] == ["red", "red"]
     assert second.lines_[0].get_linestyle() == ":"
 
@@ -158,6 +274,36 @@ def test_validation_line_has_a_style_of_its_own(clf):
     assert (validation.get_color(), validation.get_linestyle()) == ("green", "-.")
     assert training.get_color() != "green"
     assert training.get_linewidth() == validation.get_linewidth() == 3
+
+
+def test_the_iteration_that_early_stopping_keeps_is_marked():
+    X, y = make_moons(300, noise=0.35, random_state=0)
+    X, X_val, y, y_val = train_test_split(X, y, stratify=y, random_state=0)
+    clf = BackpropClassifier(25, 0.001, early_stopping=True, random_state=0)
+    clf.fit(X, y, X_val=X_val, y_val=y_val)
+    display = draw(LossCurveDisplay.from_estimator(clf, name="net"))
+    ((iteration, cost),) = display.kept_.get_xydata()
+    assert iteration < clf.n_iter_
+    # The probabilities that the estimator gives are those of the iteration that is marked.
+    assert_allclose(cost, log_loss(y_val, clf.predict_proba(X_val)), rtol=1e-9)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels[-1] == f"net: kept: iteration {iteration:.0f}"
+
+
+def test_nothing_is_marked_without_early_stopping_or_where_the_start_is_kept(clf, iris):
+    assert LossCurveDisplay.from_estimator(clf).kept_ is None
+    X, y = iris
+    start = BackpropClassifier(3, 0, random_state=0).fit(X, y).theta_
+    kept = BackpropClassifier(3, 50, early_stopping=True, random_state=0)
+    kept.fit(X, y, X_val=X, y_val=y, theta_init=start)  # every step away from it costs
+    for theta, Theta in zip(kept.theta_, start, strict=True):
+        assert_array_equal(theta, Theta)
+    assert LossCurveDisplay.from_estimator(kept).kept_ is None
+
+
+def test_a_mark_by_hand():
+    display = draw(LossCurveDisplay([3, 2, 1], kept_iteration=2).plot())
+    assert_array_equal(display.kept_.get_xydata(), [[2, 2]])
 
 
 # -- HiddenUnitsDisplay --------------------------------------------------------------------
@@ -290,15 +436,34 @@ def test_colour_and_width_of_lines():
         weights, widths = edges.get_array(), edges.get_linewidths()
         red, _, blue, _ = edges.get_edgecolors().T
         assert_array_equal(red > blue, weights > 0)
-        assert (np.diff(np.abs(weights)) >= 0).all()
-        assert (np.diff(widths) >= 0).all()
+        bias = of_bias_units(display, edges)
+        assert (np.diff(np.abs(weights[~bias])) >= 0).all()
+        assert (np.diff(widths[~bias]) >= 0).all()
+
+
+def of_bias_units(display, edges):
+    tops = [heights(unit)[0] for unit in display.bias_units_]
+    starts = [tuple(start) for start, _ in edges.get_segments()]
+    return np.array([start in list(enumerate(tops)) for start in starts])
+
+
+def test_lines_of_bias_units_do_not_dominate():
+    thetas = [[[-100.0, 3, 2], [50, 0.1, -1]], [[-80, 2, 2.5]]]
+    display = draw(NetworkDisplay(thetas).plot(weight_labels=False))
+    for edges in display.edges_:
+        bias, widths = of_bias_units(display, edges), edges.get_linewidths()
+        assert 0 < bias.sum() < len(bias)
+        assert not (np.diff(bias.astype(int)) > 0).any()  # drawn first, below the others
+        assert max(widths[bias]) < max(widths[~bias]) / 2
+        dashed = np.array([dashes is not None for _, dashes in edges.get_linestyles()])
+        assert_array_equal(dashed, bias)
 
 
 def test_scale_leaves_large_biases_out():
     display = NetworkDisplay([[[-100.0, 1, 2]]]).plot(weight_labels=False)
     assert display.edges_[0].get_clim() == (-2, 2)
     assert display.colorbar_.extend == "both"
-    assert display.edges_[0].get_linewidths()[-1] <= 4
+    assert max(display.edges_[0].get_linewidths()) <= 4
 
 
 def test_small_networks_have_numbers_instead_of_a_scale():

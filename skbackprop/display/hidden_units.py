@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skbackprop.display.plotting import (
-    axes_or_new,
-    check_network_estimator,
-    number,
-    require_matplotlib,
-)
+from skbackprop.display.fitted import fitted
+from skbackprop.display.plotting import axes_or_new, number, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,13 +90,16 @@ class HiddenUnitsDisplay:
 
         Parameters
         ----------
-        estimator : BackpropClassifier
-            Fitted. Without a hidden layer its output units are drawn.
+        estimator : BackpropClassifier, Pipeline or search
+            Fitted. Of a pipeline the last step is drawn, of a search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator. Without a hidden
+            layer the output units are drawn.
         image_shape : tuple of int, optional
             Height and width of the images that the features are the pixels of, row by row.
             Bars if None.
         feature_names : sequence of str, optional
-            Names for the bars; ``feature_names_in_`` if None and the fit has seen names.
+            Names for the bars; if None, those that the fit has seen or that the steps of the
+            pipeline before the classifier give to their columns.
         units : int or sequence of int, optional
             How many, those with the largest weights, or which rows of Theta1, counted from 0;
             if None, at most 25 images, or bars of 12 units.
@@ -118,17 +117,18 @@ class HiddenUnitsDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is not a BackpropClassifier.
+            If `estimator` is neither a BackpropClassifier nor a pipeline or a search around one.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If `image_shape` or `feature_names` does not fit the number of features.
+            If `image_shape` or `feature_names` does not fit the number of features, or a search
+            has kept no fitted estimator.
         """
-        check_network_estimator(estimator, cls)
+        found = fitted(estimator, cls)
         if feature_names is None:
-            feature_names = getattr(estimator, "feature_names_in_", None)
+            feature_names = found.feature_names
         display = cls(
-            estimator.theta_[0][:, 1:], image_shape=image_shape, feature_names=feature_names
+            found.classifier.theta_[0][:, 1:], image_shape=image_shape, feature_names=feature_names
         )
         return display.plot(ax, units=units, max_features=max_features, **kwargs)
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skbackprop.display.plotting import axes_or_new, check_network_estimator, require_matplotlib
+from skbackprop.display.fitted import fitted
+from skbackprop.display.plotting import axes_or_new, require_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 class LossCurveDisplay:
     """The cost after each iteration of a fit.
 
-    A solid line for J of the training examples and, where the fit was given validation
-    examples, a dashed one of the same colour for their cost, which has no penalty in it.
+    A solid line for J of the training examples, which includes the penalty, and, where the fit
+    had validation examples, a dashed one of the same colour for their cost, which has no penalty
+    in it. A dot marks the iteration that early stopping has kept, that of the lowest validation
+    cost.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ class LossCurveDisplay:
         J after each iteration.
     validation_loss_curve : sequence of float, default=()
         Cost of the validation examples after each iteration; empty without any.
+    kept_iteration : int, optional
+        The iteration whose parameters were kept, counted from 1; it is marked on the last line.
     name : str, optional
         What the legend calls the fit, to tell several fits in one picture apart.
 
@@ -30,6 +35,8 @@ class LossCurveDisplay:
     ----------
     lines_ : list of matplotlib Line2D
         The line of J and, where there is one, the line of the validation cost.
+    kept_ : matplotlib Line2D or None
+        The dot at the iteration that was kept.
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
@@ -50,7 +57,7 @@ class LossCurveDisplay:
     >>> clf = clf.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
     >>> display = LossCurveDisplay.from_estimator(clf)
     >>> [line.get_label() for line in display.lines_]
-    ['J, training', 'cost, validation']
+    ['J, training (with penalty)', 'cost, validation (no penalty)']
     """
 
     def __init__(
@@ -58,10 +65,12 @@ class LossCurveDisplay:
         loss_curve: Sequence[float],
         *,
         validation_loss_curve: Sequence[float] = (),
+        kept_iteration: int | None = None,
         name: str | None = None,
     ):
         self.loss_curve = loss_curve
         self.validation_loss_curve = validation_loss_curve
+        self.kept_iteration = kept_iteration
         self.name = name
 
     @classmethod
@@ -78,8 +87,9 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : BackpropClassifier
-            Fitted, with any solver.
+        estimator : BackpropClassifier, Pipeline or search
+            Fitted, with any solver. Of a pipeline the last step is drawn, of a search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator.
         name : str, optional
             What the legend calls the fit.
         ax : matplotlib Axes, optional
@@ -96,14 +106,17 @@ class LossCurveDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is not a BackpropClassifier.
+            If `estimator` is neither a BackpropClassifier nor a pipeline or a search around one.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
+        ValueError
+            If a search has kept no fitted estimator.
         """
-        check_network_estimator(estimator, cls)
+        clf = fitted(estimator, cls).classifier
         display = cls(
-            estimator.loss_curve_,
-            validation_loss_curve=estimator.validation_loss_curve_,
+            clf.loss_curve_,
+            validation_loss_curve=clf.validation_loss_curve_,
+            kept_iteration=kept_iteration(clf) if clf.early_stopping else None,
             name=name,
         )
         return display.plot(ax, validation_kwargs=validation_kwargs, **kwargs)
@@ -136,20 +149,49 @@ class LossCurveDisplay:
         self.figure_ = ax.figure
         prefix = "" if self.name is None else f"{self.name}: "
 
-        style = {"label": f"{prefix}J, training", **kwargs}
-        self.lines_ = ax.plot(iterations(self.loss_curve), self.loss_curve, **style)
+        style = {"label": f"{prefix}J, training (with penalty)", **kwargs}
+        self.lines_: list[Any] = ax.plot(iterations(self.loss_curve), self.loss_curve, **style)
         if len(self.validation_loss_curve):
             style = {"color": self.lines_[0].get_color(), "linestyle": "--", **kwargs}
-            style |= {"label": f"{prefix}cost, validation", **(validation_kwargs or {})}
+            style["label"] = f"{prefix}cost, validation (no penalty)"
+            style |= validation_kwargs or {}
             curve = self.validation_loss_curve
             self.lines_ += ax.plot(iterations(curve), curve, **style)
+        self.kept_: Any = None
+        if self.kept_iteration is not None:
+            self.kept_ = self._mark(self.kept_iteration, prefix)
 
         ax.set(xlabel="iteration", ylabel="cost" if ax.lines[1:] else "J")
         if self.name is not None or len(self.lines_) > 1:
             ax.legend()
         return self
 
+    def _mark(self, iteration: int, prefix: str) -> Any:
+        """A dot on the last line that was drawn."""
+        (dot,) = self.ax_.plot(
+            *self.lines_[-1].get_xydata()[iteration - 1],
+            color=self.lines_[-1].get_color(),
+            marker="o",
+            linestyle="none",
+            zorder=3,
+            label=f"{prefix}kept: iteration {iteration}",
+        )
+        return dot
+
 
 def iterations(curve: Sequence[float]) -> np.ndarray:
     """1, 2, ...: the curves hold the cost after each iteration."""
     return np.arange(1, len(curve) + 1)
+
+
+def kept_iteration(clf: Any) -> int | None:
+    """The iteration of lowest validation cost, counted from 1.
+
+    None if the fit has kept its start, which the curves do not hold.
+    """
+    if not clf.validation_loss_curve_:
+        return None
+    lowest = int(np.argmin(clf.validation_loss_curve_))
+    # J of the kept parameters is computed again where the iterations were in float32.
+    kept = np.isclose(clf.loss_curve_[lowest], clf.loss_, rtol=1e-3)
+    return lowest + 1 if kept else None

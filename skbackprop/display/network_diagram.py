@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 
-from skbackprop.display.plotting import (
-    axes_or_new,
-    check_network_estimator,
-    number,
-    require_matplotlib,
-)
+from skbackprop.display.fitted import fitted
+from skbackprop.display.plotting import axes_or_new, number, require_matplotlib
 from skbackprop.network import Network
 
 if TYPE_CHECKING:
@@ -58,10 +54,10 @@ class NetworkDisplay:
 
     Layer 1, the inputs, is on the left. Units are circles, bias units (always 1) have a dashed
     edge. The line from unit i to unit j of the next layer is :math:`\Theta^{(l)}_{ji}`: red if
-    positive, blue if negative, wide if large (biases that are larger than all other weights may
-    be beyond the scale). With the activations of an example the units
-    show their numbers, and their colour: orange if positive, violet if negative. Of layers
-    with many units the first and the last are drawn.
+    positive, blue if negative, wide if large. Those of the bias units are dashed and thin, below
+    the others, as biases may be far larger than the weights. With the activations of an example
+    the units show their numbers, and their colour: orange if positive, violet if negative. Of
+    layers with many units the first and the last are drawn.
 
     Parameters
     ----------
@@ -78,8 +74,9 @@ class NetworkDisplay:
     Attributes
     ----------
     edges_ : list of matplotlib LineCollection
-        The lines from each layer to the next; their array holds the weights, in order of
-        size, as the large ones are drawn over the small ones.
+        The lines from each layer to the next; their array holds the weights: first those of
+        the bias unit, then the others, each in order of size, as the large ones are drawn over
+        the small ones.
     units_ : list of matplotlib PathCollection
         The units of each layer; with activations, their array holds them.
     bias_units_ : list of matplotlib PathCollection
@@ -142,13 +139,15 @@ class NetworkDisplay:
 
         Parameters
         ----------
-        estimator : BackpropClassifier
-            Fitted.
+        estimator : BackpropClassifier, Pipeline or search
+            Fitted. Of a pipeline the last step is drawn, of a search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator.
         x : array-like of shape (n,) or (1, n), optional
-            An example, as the classifier was given them (scaled, where a scaler came before
-            it); its activations are drawn.
+            An example, as `predict` of `estimator` takes it: the steps of a pipeline before the
+            classifier transform it. Its activations are drawn.
         feature_names : sequence of str, optional
-            Names for the inputs; ``feature_names_in_`` if None and the fit has seen names.
+            Names for the inputs; if None, those that the fit has seen or that the steps of the
+            pipeline before the classifier give to their columns.
         output_names : sequence of str, optional
             Names for the output units; ``classes_`` if None, of two classes the second.
         max_units : int, default=8
@@ -167,22 +166,24 @@ class NetworkDisplay:
         Raises
         ------
         TypeError
-            If `estimator` is not a BackpropClassifier.
+            If `estimator` is neither a BackpropClassifier nor a pipeline or a search around one.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If `x` is not one example, or the number of names is wrong.
+            If `x` is not one example, the number of names is wrong, or a search has kept no
+            fitted estimator.
         """
-        check_network_estimator(estimator, cls)
-        network = estimator.network_
+        found = fitted(estimator, cls)
+        network = found.classifier.network_
         if feature_names is None:
-            feature_names = getattr(estimator, "feature_names_in_", None)
+            feature_names = found.feature_names
         if output_names is None:
-            output_names = [str(label) for label in estimator.classes_[-network.n_outputs :]]
+            classes = found.classifier.classes_
+            output_names = [str(label) for label in classes[-network.n_outputs :]]
         return cls.from_network(
             network,
-            estimator.theta_,
-            x,
+            found.classifier.theta_,
+            None if x is None else found.transform(x),
             feature_names=feature_names,
             output_names=output_names,
             max_units=max_units,
@@ -345,11 +346,15 @@ class NetworkDisplay:
         for l, (left, right, w) in enumerate(zip(columns, columns[1:], weights, strict=False)):
             ends = right.heights[right.units > 0]
             ys = np.stack(np.meshgrid(left.heights, ends), axis=-1).reshape(-1, 2)
-            order = np.argsort(np.abs(w), axis=None)  # strong ones on top of weak ones
+            of_bias = np.broadcast_to(left.units == 0, w.shape).ravel()
+            # Strong ones on top of weak ones, and all weights on top of the biases.
+            order = np.lexsort([np.abs(w).ravel(), ~of_bias])
             lines = [[(l, y), (l + 1, end)] for y, end in ys[order]]
-            w = w.ravel()[order]
+            w, of_bias = w.ravel()[order], of_bias[order]
             style = {"cmap": "RdBu_r", "zorder": 1, **kwargs}
-            style.setdefault("linewidths", 0.4 + 3.6 * np.minimum(np.abs(w) / scale, 1))
+            widths = 0.4 + 3.6 * np.minimum(np.abs(w) / scale, 1)
+            style.setdefault("linewidths", np.where(of_bias, np.minimum(widths, 1.2), widths))
+            style.setdefault("linestyles", [(0, (3, 2)) if b else "-" for b in of_bias])
             edges = LineCollection(lines, **style)
             edges.set_array(w)
             edges.set_clim(-scale, scale)

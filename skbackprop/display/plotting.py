@@ -1,8 +1,6 @@
-"""What the displays share: the late import of matplotlib, and what they take."""
+"""What the displays share: the late import of matplotlib, the axes, the minus sign."""
 
-from typing import TYPE_CHECKING, Any
-
-from sklearn.utils.validation import check_is_fitted
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,25 +28,6 @@ def axes_or_new(ax: "Axes | None", figsize: tuple[float, float] | None = None) -
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
-
-
-def check_network_estimator(estimator: Any, display: type) -> None:
-    """See that the attributes of a fitted classifier are there.
-
-    Raises
-    ------
-    TypeError
-        If it is something else, such as a pipeline around the classifier.
-    NotFittedError
-        If it is not fitted.
-    """
-    if not hasattr(estimator, "init_epsilon"):
-        raise TypeError(
-            f"{display.__name__}.from_estimator needs a fitted BackpropClassifier; got "
-            f"{type(estimator).__name__}. It is the last step of a pipeline, pipeline[-1], and "
-            "the best_estimator_ of a search."
-        )
-    check_is_fitted(estimator, "theta_")
 
 
 def number(value: float, spec: str) -> str:
