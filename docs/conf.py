@@ -2,6 +2,9 @@
 
 import re
 import warnings
+from pathlib import Path
+
+from sphinx_gallery.sorting import ExplicitOrder
 
 import skbackprop
 
@@ -38,9 +41,15 @@ numpydoc_xref_param_type = False
 # What these pages show has a docstring, with every parameter under its own name, in order.
 numpydoc_validation_checks = {"GL08", "PR01", "PR02", "PR03", "PR07"}
 
+# The groups of the gallery, and the order in them, are written by hand.
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+listed = re.findall(r"^   (plot_\w+)$", (EXAMPLES / "index.rst").read_text(), flags=re.MULTILINE)
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
+    "copyfile_regex": r"index\.rst",
+    "minigallery_sort_order": ExplicitOrder([str(EXAMPLES / f"{name}.py") for name in listed]),
     "filename_pattern": r"/plot_",
     "doc_module": ("skbackprop",),
     "reference_url": {"skbackprop": None},

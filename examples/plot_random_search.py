@@ -1,0 +1,116 @@
+r"""
+A random search: sensible ranges
+================================
+
+A grid tries few values of each parameter, and every further parameter multiplies its size. A
+random search draws the candidates, so that each brings a new value of every parameter, and their
+number is free. This page says from which ranges to draw, and lets successive halving sort out poor
+candidates on few rows.
+
+For a grid, and a map of its scores, see :ref:`sphx_glr_auto_examples_plot_grid_search.py`.
+"""
+
+# %%
+# From which ranges
+# -----------------
+#
+# - :math:`\lambda` from a log-uniform distribution: 0.01 to 0.1 is as wide a step as 1 to 10.
+#   Begin with four orders of magnitude. As the penalty is divided by the number of rows, the best
+#   :math:`\lambda` of few rows is a good guess for many.
+# - The number of hidden units from a log-uniform distribution too: 20 or 40 makes a difference,
+#   120 or 140 none. More than a few times the number of features is seldom of use.
+# - The number of layers, the activation and the output from short lists.
+# - Not the solver, and not `tol`: with ``"lbfgs"`` there is no learning rate to search for.
+
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import loguniform
+from sklearn.datasets import load_digits
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import HalvingRandomSearchCV, RandomizedSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skbackprop import BackpropClassifier
+
+
+class LogInteger:
+    """Whole numbers from a log-uniform distribution."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+
+    def rvs(self, random_state=None):
+        return int(loguniform.rvs(self.low, self.high + 1, random_state=random_state))
+
+
+ranges = {
+    "backpropclassifier__lambda": loguniform(1e-2, 1e2),
+    "backpropclassifier__hidden_layer_sizes": LogInteger(5, 80),
+    "backpropclassifier__activation": ["logistic", "tanh"],
+    "backpropclassifier__output_activation": ["logistic", "softmax"],
+}
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+model = make_pipeline(MinMaxScaler(), BackpropClassifier(random_state=0))
+
+# %%
+# Twenty candidates
+# -----------------
+
+search = RandomizedSearchCV(model, ranges, n_iter=20, cv=3, random_state=0)
+search.fit(X_train, y_train)
+
+for name, value in search.best_params_.items():
+    print(f"{name:42s}{value if isinstance(value, str) else f'{value:.3g}'}")
+print(f"{'Accuracy in cross-validation':42s}{search.best_score_:.3f}")
+print(f"{'Accuracy on the test rows':42s}{search.score(X_test, y_test):.3f}")
+
+# %%
+# Each dot is a candidate. What matters is :math:`\lambda`, as long as there are units enough: this
+# is where a second, narrower search would draw from.
+
+found = search.cv_results_
+lambdas = np.array(found["param_backpropclassifier__lambda"], dtype=float)
+units = np.array(found["param_backpropclassifier__hidden_layer_sizes"], dtype=float)
+scores = found["mean_test_score"]
+
+fig, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+points = ax.scatter(lambdas, units, c=scores, s=90, vmin=0.85, cmap="viridis", edgecolors="black")
+best = search.best_index_
+ax.scatter(
+    lambdas[best], units[best], s=300, facecolors="none", edgecolors="tab:red", linewidths=2
+)
+ax.set(xscale="log", yscale="log", xlabel=r"$\lambda$", ylabel="hidden units")
+ax.set_yticks([5, 10, 20, 40, 80], [5, 10, 20, 40, 80])
+fig.colorbar(points, ax=ax, label="accuracy in cross-validation", extend="min")
+plt.show()
+
+assert search.best_score_ > 0.96
+assert scores[lambdas > 30].max() < search.best_score_
+
+# %%
+# Successive halving
+# ------------------
+#
+# `HalvingRandomSearchCV` fits many candidates to few rows, and only the better third of them to
+# three times as many, and so on. It tries four times
+# as many candidates, with fewer rows in all.
+
+halving = HalvingRandomSearchCV(
+    model, ranges, n_candidates=81, factor=3, min_resources="exhaust", cv=3, random_state=0
+)
+halving.fit(X_train, y_train)
+
+rows_seen = sum(
+    3 * n * r for n, r in zip(halving.n_candidates_, halving.n_resources_, strict=True)
+)
+for n, r in zip(halving.n_candidates_, halving.n_resources_, strict=True):
+    print(f"{n:3d} candidates on {r:5d} rows")
+print(f"lambda {halving.best_params_['backpropclassifier__lambda']:.3g}, ", end="")
+print(f"accuracy on the test rows {halving.score(X_test, y_test):.3f}")
+print(f"Rows in all fits: {rows_seen} against {3 * 20 * len(X_train)} of the random search")
+
+assert halving.score(X_test, y_test) > 0.95
+assert rows_seen < 3 * 20 * len(X_train)
