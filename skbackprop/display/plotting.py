@@ -18,8 +18,8 @@ def require_matplotlib(display: object) -> None:
         import matplotlib.pyplot  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"{type(display).__name__}.plot needs matplotlib, which cannot be imported. It is in "
-            'the extra "plots": pip install "skbackprop[plots]"'
+            f"{type(display).__name__}.plot needs matplotlib, which cannot be imported: "
+            'pip install matplotlib (it is also in the extra "plots")'
         ) from error
 
 
