@@ -18,6 +18,7 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
@@ -30,7 +31,16 @@ exclude_patterns = ["_build", "auto_examples/**/*.ipynb", "auto_examples/**/*.md
 
 nitpicky = True
 # Named, but documented elsewhere.
-nitpick_ignore_regex = [("py:.*", r"(collections|joblib|matplotlib|numpy|scipy|sklearn)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(collections|joblib|matplotlib)\..*")]
+# The inventories hold the names that these pages use: docs/inventories/make.py writes them.
+intersphinx_mapping = {
+    "numpy": ("https://numpy.org/doc/stable/", "inventories/numpy.inv"),
+    "scipy": ("https://docs.scipy.org/doc/scipy/", "inventories/scipy.inv"),
+    "sklearn": ("https://scikit-learn.org/stable/", "inventories/sklearn.inv"),
+}
+smartquotes = False  # a quoted value can be pasted into code
+maximum_signature_line_length = 80
+python_trailing_comma_in_multi_line_signatures = False
 
 autosummary_generate = True
 default_role = "literal"  # `theta` in a docstring is a name of the code
@@ -69,8 +79,8 @@ html_css_files = ["custom.css"]
 html_theme_options = {
     "logo": {"text": "skbackprop"},
     "navigation_with_keys": False,
-    "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc", "sourcelink"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
 }

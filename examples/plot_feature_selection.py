@@ -82,7 +82,7 @@ rfe.fit(StandardScaler().fit_transform(X), y)
 print(
     f"RFE keeps {rfe.support_[is_real].sum()} features and {rfe.support_[~is_real].sum()} copies:"
 )
-print(", ".join(data.feature_names[rfe.support_[:30]]))
+print(*data.feature_names[rfe.support_[:30]], sep="\n")
 assert not rfe.support_[~is_real].any()
 
 # %%

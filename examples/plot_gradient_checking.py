@@ -87,9 +87,9 @@ errors = {
     "one-sided": [relative_difference(one_sided(epsilon), D) for epsilon in epsilons],
     "two-sided": [relative_difference(two_sided(epsilon), D) for epsilon in epsilons],
 }
-print("epsilon    " + "".join(f"{epsilon:9.0e}" for epsilon in epsilons))
+print("epsilon    " + "".join(f"{epsilon:8.0e}" for epsilon in epsilons))
 for name, values in errors.items():
-    print(f"{name:11s}" + "".join(f"{value:9.0e}" for value in values))
+    print(f"{name:11s}" + "".join(f"{value:8.0e}" for value in values))
 assert min(errors["two-sided"]) < min(errors["one-sided"]) / 10
 
 fig, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")

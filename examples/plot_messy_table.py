@@ -60,7 +60,8 @@ claim = np.where(rng.random(m) < 1 / (1 + np.exp(-log_odds)), "claim", "none")
 table.loc[rng.random(m) < np.where(claim == "claim", 0.3, 0.18), "income"] = np.nan
 table.loc[rng.random(m) < 0.1, "job"] = None
 print(table.head().to_string(), "\n")
-print(f"{np.mean(claim == 'claim'):.1%} claims; missing: {table.isna().sum().to_dict()}")
+print(f"{np.mean(claim == 'claim'):.1%} claims; missing: ", end="")
+print(", ".join(f"{n} of {name}" for name, n in table.isna().sum().items() if n))
 
 # %%
 # From a table to features of similar size
