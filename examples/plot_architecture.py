@@ -2,7 +2,7 @@ r"""
 Choosing an architecture
 ========================
 
-Inputs and outputs are given by the data. For what lies between, the notes advise: one hidden
+Inputs and outputs are given by the data. For what lies between, the usual advice is: one hidden
 layer to begin with; if more, with the same number of units in each; and more units are better,
 but cost more. How far does that carry on the digits?
 """

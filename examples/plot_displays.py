@@ -2,8 +2,8 @@ r"""
 Pictures of a fit
 =================
 
-The displays of scikit-learn take a `BackpropClassifier` as they take any classifier.
-`LossCurveDisplay` adds the cost after each iteration, which there is for every solver.
+scikit-learn's displays work with a `BackpropClassifier` unchanged. `LossCurveDisplay` adds the
+cost after each iteration, which there is for every solver.
 """
 
 # %%
@@ -48,8 +48,8 @@ for clf in fits.values():
     )
 
 # %%
-# Where it draws the line
-# -----------------------
+# The decision boundary
+# ---------------------
 #
 # `DecisionBoundaryDisplay` colours the plane by the probability of the second class. With next to
 # no penalty the boundary goes around single examples.
@@ -104,8 +104,8 @@ LearningCurveDisplay.from_estimator(
 plt.show()
 
 # %%
-# What it takes for what
-# ----------------------
+# Which classes are confused
+# --------------------------
 #
 # `ConfusionMatrixDisplay` counts the test digits of each class by what the network says they are.
 

@@ -89,7 +89,7 @@ for name, networks in fits.items():
 # %%
 # With dropout the testing cost falls lower and rises less, from each of the three starts and
 # with both solvers. The training cost is higher: dropout trades the one for the other. The
-# accuracy hardly changes. The notes expect smaller weights; here they are larger.
+# accuracy hardly changes. Dropout is said to make weights smaller; here they are larger.
 
 for name in ("SGD, dropout 0.3", "SGD, dropout 0.5", "Adam, dropout 0.5"):
     without = testing[name.split(",")[0]]

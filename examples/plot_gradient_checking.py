@@ -107,7 +107,7 @@ plt.show()
 # Here is back propagation for one hidden layer, written out, with a choice of mistakes:
 #
 # - the factor :math:`g'(z) = a (1 - a)` of the hidden layer is forgotten;
-# - :math:`\lambda \Theta` stands for :math:`\frac{\lambda}{m} \Theta`, as the notes have it;
+# - :math:`\lambda \Theta` stands for :math:`\frac{\lambda}{m} \Theta`, a common misprint;
 # - the weights of the bias units are penalised too.
 
 bugs = ["none", "no g'(z)", "lambda, not lambda/m", "bias penalised"]

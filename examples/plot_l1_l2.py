@@ -66,7 +66,7 @@ for i, reg_lambda in enumerate(lambdas):
 # %%
 # With L1 one weight after another goes to zero (now and then one comes back, in the place of
 # others) and in the end all are gone. With L2 none is ever zero. To predict well, L2 is the
-# better of the two here, as the notes expect.
+# better of the two here, as is usual.
 
 assert 0 < zeros["l1"][0] < zeros["l1"][6] < zeros["l1"][-1] == 30
 assert not zeros["l2"].any()

@@ -121,7 +121,7 @@ for units, *costs in zip(hidden_units, training, testing, testing_stopped, stric
 # On the left even the training cost is high: these networks underfit. On the right the
 # training examples cost next to nothing while the testing examples cost more again: these
 # overfit. With early stopping the testing cost is lower for every number of units and hardly
-# rises on the right. That is why the notes rather take a network that is too large, together
+# rises on the right. That is why one rather takes a network that is too large, together
 # with something that keeps it from overfitting.
 
 assert min(testing) < 0.75 * testing[-1]

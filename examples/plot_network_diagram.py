@@ -2,8 +2,8 @@ r"""
 Drawing a network
 =================
 
-`NetworkDisplay` draws the diagram of the notes: a column of units for each layer, a bias unit on
-top, a line for each weight. `HiddenUnitsDisplay` shows what each hidden unit looks for.
+`NetworkDisplay` draws the usual diagram: a column of units for each layer, a bias unit on top, a
+line for each weight. `HiddenUnitsDisplay` shows what each hidden unit looks for.
 """
 
 # %%
@@ -11,10 +11,12 @@ top, a line for each weight. `HiddenUnitsDisplay` shows what each hidden unit lo
 # ---------------------------------------
 #
 # The network for XNOR: its hidden units are "both" and "neither", its output unit is their OR. Red
-# lines are positive weights, blue ones negative, and the wider the larger.
+# lines are positive weights, blue ones negative, and the wider the larger. Those of bias units are
+# thin and dashed.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits, load_iris
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network
@@ -39,14 +41,16 @@ plt.show()
 # A network that was fitted to a table
 # ------------------------------------
 #
-# A fit to a dataframe knows the names of the features and of the classes. This is the way of one
-# versicolor iris, number 60, through a network of four hidden units; its features are scaled, and
-# violet ones are below their mean.
+# A fit to a dataframe knows the names of the features and of the classes, in a pipeline too. This
+# is the way of one versicolor iris, number 60, through a scaler and a network of four hidden units.
+# The features are drawn scaled: violet ones are below their mean.
 
 iris = load_iris(as_frame=True)
-X = StandardScaler().set_output(transform="pandas").fit_transform(iris.data)
-y = iris.target_names[iris.target]
-clf = BackpropClassifier(hidden_layer_sizes=4, reg_lambda=0.1, random_state=0).fit(X, y)
+X, y = iris.data, iris.target_names[iris.target]
+clf = make_pipeline(
+    StandardScaler(), BackpropClassifier(hidden_layer_sizes=4, reg_lambda=0.1, random_state=0)
+)
+clf.fit(X, y)
 
 assert y[60] == clf.predict(X.iloc[[60]])[0] == "versicolor"
 NetworkDisplay.from_estimator(clf, X.iloc[60])

@@ -14,7 +14,7 @@ smooth, and gradient descent can go down it.
 #
 # A misclassified point pulls the line towards itself: with the learning rate :math:`\alpha`, add
 # :math:`\alpha (x_1, x_2, 1)` to :math:`(w_1, w_2, b)` if the answer should have been 1, subtract
-# it if it should have been 0. Both worked examples of the notes start at
+# it if it should have been 0. Both examples here start at
 # :math:`3 x_1 + 4 x_2 - 10 = 0` with :math:`\alpha = 0.1`. `partial_fit` of scikit-learn's
 # `Perceptron` is one such step.
 

@@ -2,7 +2,7 @@ r"""
 Softmax against one-vs-all
 ==========================
 
-With :math:`K > 2` classes the notes give the network :math:`K` logistic units, each of which
+With :math:`K > 2` classes a network may have :math:`K` logistic units, the default, each of which
 answers a question of its own: is it class k, or any other? A softmax answers one question, which
 class is it:
 

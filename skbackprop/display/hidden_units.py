@@ -20,7 +20,7 @@ class HiddenUnitsDisplay:
     a positive weight (red) excites it, one with a negative weight (blue) inhibits it. The
     weights are an image where the features are pixels, else bars with the features' names;
     all units are drawn to the same scale, so that one which the penalty has switched off looks
-    blank. The bias is left out. Units are counted from 1, as in the notes.
+    blank. The bias is left out. Units are counted from 1, as in formulas.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ class HiddenUnitsDisplay:
 
 
 def unit_name(row: int) -> str:
-    """The unit of a row, counted from 1 as in the notes."""
+    """The unit of a row, counted from 1 as in formulas."""
     return f"unit {row + 1}"
 
 

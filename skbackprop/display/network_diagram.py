@@ -1,4 +1,4 @@
-"""`NetworkDisplay`: the diagram of the notes."""
+"""`NetworkDisplay`: a network as a diagram."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -98,7 +98,7 @@ class NetworkDisplay:
 
     Examples
     --------
-    The network for XNOR of the notes, and its activations for the input (1, 1):
+    A network for XNOR, and its activations for the input (1, 1):
 
     >>> from skbackprop import Network
     >>> from skbackprop.display import NetworkDisplay
@@ -451,7 +451,7 @@ class NetworkDisplay:
 
 
 def unit_symbol(layer: int, unit: int, last: int) -> str:
-    """What the notes call a unit; layers are counted from 0 here."""
+    """What a unit is called in formulas; layers are counted from 0 here."""
     if layer == 0:
         return f"$x_{{{unit}}}$"
     return f"$h_{{{unit}}}$" if layer == last else f"$a_{{{unit}}}^{{({layer + 1})}}$"
