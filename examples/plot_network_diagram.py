@@ -42,8 +42,8 @@ plt.show()
 # ------------------------------------
 #
 # A fit to a dataframe knows the names of the features and of the classes, in a pipeline too. This
-# is the way of one versicolor iris, number 60, through a scaler and a network of four hidden units.
-# The features are drawn scaled: violet ones are below their mean.
+# is the way of one versicolor iris, number 60, through a scaler and a network of four hidden
+# units. The features are drawn scaled: violet ones are below their mean.
 
 iris = load_iris(as_frame=True)
 X, y = iris.data, iris.target_names[iris.target]
