@@ -137,7 +137,7 @@ assert list(results.values()) == sorted(results.values())
 #
 # `permutation_importance` shuffles one column of the *table* at a time, before any preprocessing,
 # and measures how much worse the model becomes on rows that it has not seen. The colour of the
-# car is found to be worth nothing.
+# car is found to be worth nothing. So is the job, wrongly: its effect is there, but it is small.
 
 importance = permutation_importance(
     model, X_test, y_test, scoring="roc_auc", n_repeats=10, random_state=0

@@ -84,6 +84,7 @@ ax.scatter(
 )
 ax.set(xscale="log", yscale="log", xlabel=r"$\lambda$", ylabel="hidden units")
 ax.set_yticks([5, 10, 20, 40, 80], [5, 10, 20, 40, 80])
+ax.tick_params(axis="y", which="minor", left=False, labelleft=False)
 fig.colorbar(points, ax=ax, label="accuracy in cross-validation", extend="min")
 plt.show()
 
