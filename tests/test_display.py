@@ -16,7 +16,12 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    TunedThresholdClassifierCV,
+    train_test_split,
+)
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -180,6 +185,17 @@ def test_pipelines_and_searches_are_opened(how, wrapped, raw_iris):
         assert {*X.columns, *clf.classes_} <= {t.get_text() for t in diagram.ax_.texts}
         h = diagram.units_[-1].get_array()
         assert_allclose(h / h.sum(), estimator.predict_proba(X.iloc[[60]])[0])
+
+
+def test_a_search_for_a_threshold_is_opened(raw_iris):
+    X, y = raw_iris
+    net = make_pipeline(StandardScaler(), BackpropClassifier(3, random_state=0))
+    tuned = TunedThresholdClassifierCV(net, cv=2)
+    with pytest.raises(NotFittedError, match="TunedThresholdClassifierCV"):
+        LossCurveDisplay.from_estimator(tuned)
+    tuned.fit(X[50:], y[50:])
+    display = HiddenUnitsDisplay.from_estimator(tuned)
+    assert_array_equal(display.weights, tuned.estimator_[-1].theta_[0][:, 1:])
 
 
 def test_an_example_without_names_goes_through_a_pipeline(raw_iris):

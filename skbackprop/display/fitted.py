@@ -86,7 +86,10 @@ def fitted(estimator: Any, display: type) -> Fitted:
 
 
 def is_search(estimator: Any) -> bool:
-    """Whether it is a search in scikit-learn's manner, whoever has written it."""
+    """Whether it is a search in scikit-learn's manner, whoever has written it.
+
+    A search for a threshold is one as well.
+    """
     return hasattr(estimator, "refit") and hasattr(estimator, "estimator")
 
 
@@ -100,8 +103,9 @@ def best_estimator(search: Any) -> Any:
     ValueError
         If it was told not to fit again.
     """
-    if hasattr(search, "best_estimator_"):
-        return search.best_estimator_
+    for name in ("best_estimator_", "estimator_"):
+        if hasattr(search, name):
+            return getattr(search, name)
     if hasattr(search, "cv_results_"):
         raise ValueError(
             f"This {type(search).__name__} was made with refit=False, so that it has kept no "
