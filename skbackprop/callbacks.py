@@ -58,9 +58,15 @@ class RunCallbacks:
     def end(self, theta: NDArray) -> bool:
         """The iteration has led to `theta`; returns whether a callback asks to stop."""
         iteration, self._iteration = self._iteration, None
-        return iteration.call_on_fit_task_end(
-            **self._arguments, reconstruction_attributes=lambda: self._fitted_attributes(theta)
-        )
+        try:
+            return iteration.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=lambda: self._fitted_attributes(theta)
+            )
+        except StopIteration as error:
+            # SciPy would take it for a request of its own to stop.
+            raise RuntimeError(
+                "A callback has raised StopIteration; to stop the fit let its hook return True."
+            ) from error
 
     def close(self) -> None:
         """End an iteration that has begun and led nowhere."""
@@ -130,12 +136,14 @@ class FitCallbacks:
         """The callbacks of one run; None where nobody wants to know."""
         return self._runs[index] if self._runs else None
 
-    def end(self) -> None:
-        """The fit has ended, and the estimator is fitted."""
+    def end(self, fitted_attributes: dict) -> None:
+        """The fit has ended, with these attributes."""
         if self._context is None:
             return
         for run in self._runs:
             run.close()
         for context in self._run_contexts if self._runs else []:
             context.call_on_fit_task_end(estimator=self._arguments["estimator"])
-        self._context.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
+        self._context.call_on_fit_task_end(
+            **self._arguments, reconstruction_attributes=fitted_attributes
+        )

@@ -19,21 +19,22 @@ All three are estimated from some of the rows at a given Theta:
 - P of the first layer is :math:`(C + 0.01 e I)^{-1/4}` with the features' covariance C and
   its largest eigenvalue e; the layers above have none;
 - Q is :math:`(S + 0.01 e I)^{-1/8}` with :math:`S = \frac{1}{m} \sum_i \delta_i
-  \delta_i^T`, the spread of the errors at the layer's outputs, and its largest eigenvalue e.
+  \delta_i^T`, the spread of the errors at the layer's outputs, and its largest eigenvalue e;
+  but its factor :math:`e^{-1/8}` is kept between 1/3 and 3. Where the deltas of a layer vanish
+  it would send the first step far away.
 
 A full whitening (powers 1/2) shortens the path less: it also enlarges the noise.
 """
 
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skbackprop.blocks import ArrayRows, RowBlock
 from skbackprop.network import Network
-from skbackprop.objective import one_hot
+from skbackprop.objective import Objective, one_hot
+from skbackprop.rows import RowBlock, has_distinct_rows
 
 # Rows to estimate from: any choice is exact, more gain nothing.
 FEATURE_ROWS = 5_000
@@ -43,9 +44,11 @@ MAX_MIXED = 1000
 FEATURE_POWER = -1 / 4
 DELTA_POWER = -1 / 8
 DAMPING = 0.01
+# How much Q may enlarge or shrink, beside mixing.
+MAX_DELTA_SCALE = 3.0
 
 
-class Mixing(NamedTuple):
+class Preconditioner(NamedTuple):
     """A symmetric matrix and its inverse."""
 
     matrix: NDArray
@@ -56,8 +59,8 @@ class LayerChange(NamedTuple):
     """mu, P and Q of one layer; None where there is none."""
 
     mu: NDArray | None = None
-    P: Mixing | None = None
-    Q: Mixing | None = None
+    P: Preconditioner | None = None
+    Q: Preconditioner | None = None
 
 
 class ChangeOfVariables(NamedTuple):
@@ -120,35 +123,29 @@ class ChangeOfVariables(NamedTuple):
 
 
 def change_of_variables(
-    network: Network,
-    rows: ArrayRows,
-    theta: NDArray,
-    inputs: LayerChange,
-    *,
-    mix_outputs: bool = True,
+    objective: Objective, theta: NDArray, features: LayerChange, *, mix_outputs: bool = True
 ) -> ChangeOfVariables:
-    """The change of variables for a network, the rows it is fitted to, and a place.
+    """The change of variables for an objective and a place.
 
     Parameters
     ----------
-    network : Network
-        The network.
-    rows : ArrayRows
-        The examples and their weights.
+    objective : Objective
+        What is minimised.
     theta : ndarray of shape (n_parameters,)
         Where the activations and the deltas are looked at.
-    inputs : LayerChange
+    features : LayerChange
         mu and P of the first layer: `feature_change`, which does not depend on theta.
     mix_outputs : bool, default=True
         Whether there may be Q: not where single weights matter, as to the penalty "l1".
     """
-    examples = _some_of(rows, ACTIVATION_ROWS)
+    network = objective.network
+    examples = objective.rows.gather(ACTIVATION_ROWS)
     means, deltas = _means_and_deltas(network, theta, examples)
-    layers = [inputs, *(LayerChange(mu) for mu in means)]
+    layers = [features, *(LayerChange(mu) for mu in means)]
     if mix_outputs:
         shares = _shares(examples)
         layers = [
-            layer._replace(Q=mixing((delta.T * shares) @ delta, DELTA_POWER))
+            layer._replace(Q=delta_preconditioner((delta.T * shares) @ delta))
             if delta.shape[1] <= MAX_MIXED
             else layer
             for layer, delta in zip(layers, deltas, strict=True)
@@ -156,52 +153,51 @@ def change_of_variables(
     return ChangeOfVariables(network, layers)
 
 
-def feature_change(rows: ArrayRows, *, mix: bool = True) -> LayerChange:
+def no_change(objective: Objective) -> ChangeOfVariables:
+    """The change of variables that changes nothing."""
+    network = objective.network
+    return ChangeOfVariables(network, [LayerChange() for _ in network.shapes])
+
+
+def feature_change(objective: Objective, *, mix: bool = True) -> LayerChange:
     """Mu and, if wanted, P of the first layer.
+
+    P exists where there are more different rows than features.
 
     Parameters
     ----------
-    rows : ArrayRows
-        The examples and their weights.
+    objective : Objective
+        What is minimised.
     mix : bool, default=True
         Whether there may be P: not where single weights matter, as to the penalty "l1".
     """
-    mean = feature_mean(rows)
-    C = feature_covariance(_some_of(rows, FEATURE_ROWS), mean) if mix else None
-    return LayerChange(mean if np.isfinite(mean).all() else None, mixing(C, FEATURE_POWER))
+    examples = objective.rows.gather(FEATURE_ROWS)
+    mean = feature_mean(examples)
+    mu = mean if np.isfinite(mean).all() else None
+    n = examples.X.shape[1]
+    if not mix or n > MAX_MIXED or not has_distinct_rows(examples, n + 1):
+        return LayerChange(mu)
+    C = feature_covariance(examples, mean)
+    # Below this a covariance is the rounding of the mean of features that do not vary.
+    m, eps = examples.X.shape[0], np.finfo(examples.X.dtype).eps
+    rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))
+    return LayerChange(mu, feature_preconditioner(C, rounding))
 
 
-def feature_mean(rows: ArrayRows) -> NDArray:
-    """The weighted mean of the features, from as many rows as it takes to know it.
+def feature_mean(examples: RowBlock) -> NDArray:
+    """The weighted mean of the features.
 
     What is only the rounding of a mean of 0 is 0.
     """
-    X, shares = (examples := _some_of(rows, FEATURE_ROWS)).X, _shares(examples)
+    X, shares = examples.X, _shares(examples)
     mean = np.asarray(X.T @ shares, dtype=np.float64)
     size = np.asarray(abs(X).T @ shares, dtype=np.float64)
     return np.where(np.abs(mean) > np.sqrt(np.finfo(X.dtype).eps) * size, mean, 0.0)
 
 
-def mixing(C: NDArray | None, power: float) -> Mixing | None:
-    """(C + 0.01 e I)^power for a covariance C with largest eigenvalue e.
-
-    None where C is unknown, zero or not finite.
-    """
-    if C is None or not np.isfinite(C).all():
-        return None
-    eigenvalues, vectors = np.linalg.eigh(C)
-    largest = eigenvalues[-1]
-    if not largest > 0.0:
-        return None
-    scales = (np.maximum(eigenvalues, 0.0) + DAMPING * largest) ** power
-    return Mixing((vectors * scales) @ vectors.T, (vectors / scales) @ vectors.T)
-
-
-def feature_covariance(examples: RowBlock, mean: NDArray) -> NDArray | None:
-    """The weighted covariance of the features; None with no more rows than features."""
+def feature_covariance(examples: RowBlock, mean: NDArray) -> NDArray:
+    """The weighted covariance C of the features."""
     X, shares = examples.X, _shares(examples)
-    if X.shape[1] > MAX_MIXED or np.count_nonzero(shares) <= X.shape[1]:
-        return None
     roots = np.sqrt(shares)[:, np.newaxis]
     if issparse(X):
         weighted = X.multiply(roots).tocsr()
@@ -209,6 +205,35 @@ def feature_covariance(examples: RowBlock, mean: NDArray) -> NDArray | None:
     weighted = X - mean.astype(X.dtype)
     weighted *= roots
     return (weighted.T @ weighted).astype(np.float64)
+
+
+def feature_preconditioner(C: NDArray, rounding: float = 0.0) -> Preconditioner | None:
+    """P: (C + 0.01 e I)^(-1/4) for a covariance C with largest eigenvalue e.
+
+    None where C is not finite or e is at most `rounding`.
+    """
+    return _power(C, FEATURE_POWER, rounding, np.inf)
+
+
+def delta_preconditioner(S: NDArray) -> Preconditioner | None:
+    """Q: (S + 0.01 e I)^(-1/8) for S with largest eigenvalue e, with e^(-1/8) in [1/3, 3].
+
+    None where S is zero or not finite.
+    """
+    return _power(S, DELTA_POWER, 0.0, MAX_DELTA_SCALE)
+
+
+def _power(C: NDArray, power: float, rounding: float, max_scale: float) -> Preconditioner | None:
+    """(C + 0.01 e I)^power, of which the factor e^power is kept within `max_scale`."""
+    if not np.isfinite(C).all():
+        return None
+    eigenvalues, vectors = np.linalg.eigh(C)
+    largest = eigenvalues[-1]
+    if not largest > rounding:
+        return None
+    scales = (np.maximum(eigenvalues, 0.0) + DAMPING * largest) ** power
+    scales *= np.clip(largest**power, 1.0 / max_scale, max_scale) / largest**power
+    return Preconditioner((vectors * scales) @ vectors.T, (vectors / scales) @ vectors.T)
 
 
 def _means_and_deltas(
@@ -236,8 +261,3 @@ def _shares(examples: RowBlock) -> NDArray:
     if w is None or not w.any():
         w = np.ones(examples.X.shape[0])
     return (w / w.sum()).astype(examples.X.dtype)
-
-
-def _some_of(rows: ArrayRows, n_rows: int) -> RowBlock:
-    """At most `n_rows` rows, spread evenly; by an odd stride, because classes may take turns."""
-    return rows.block(slice(None, None, ceil(rows.n_rows / n_rows) | 1))

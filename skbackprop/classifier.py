@@ -1,85 +1,42 @@
-"""`BackpropClassifier`: validate, encode, choose, solve, predict; no mathematics."""
+"""`BackpropClassifier`: scikit-learn's conventions; no mathematics."""
 
-from collections.abc import Callable, Sequence
-from copy import copy, deepcopy
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import OptimizeResult
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skbackprop.blocks import RowBlock
 from skbackprop.callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
-from skbackprop.change_of_variables import feature_mean
-from skbackprop.examples import (
-    X_FORMAT,
-    check_theta,
-    check_weights,
-    class_factors,
-    hold_out,
-    weigh_classes,
-)
-from skbackprop.labels import Labels
-from skbackprop.monitoring import Monitor, Validation
-from skbackprop.network import Network, is_positive_integer
+from skbackprop.diagnosis import Remark, remark_on, remark_on_interrupt
+from skbackprop.fitted import FittedNetworkMixin, fitted_attributes, result_attributes
+from skbackprop.interrupts import Cancellation, shielded
+from skbackprop.monitoring import StoppingRule
 from skbackprop.objective import Objective
 from skbackprop.parameter_names import accepts_lambda, translated
-from skbackprop.prediction import outputs, validation
-from skbackprop.solvers import SOLVERS, Adaptive, Solver, solver_of
-from skbackprop.threads import resolve_n_jobs, single_threaded_blas
-from skbackprop.training import (
-    Run,
-    best_of,
-    plan_runs,
-    train,
-    warn_interrupted,
-    warn_unless_converged,
+from skbackprop.prediction import Validator
+from skbackprop.preparation import (
+    class_factors,
+    examples_of,
+    given_starts,
+    hold_out,
+    validation_examples,
+    weigh_classes,
 )
+from skbackprop.rows import ArrayRows
+from skbackprop.solvers import Solver, solver_of
+from skbackprop.streaming import has_partial_fit, next_chunk
+from skbackprop.threads import resolve_n_jobs
+from skbackprop.training import Outcome, Training
 
-FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 # Where the documentation is published; the notebook's view of an estimator links to its page.
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"
 
 
-def _has_partial_fit(estimator: "BackpropClassifier") -> bool:
-    solver = (
-        SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
-    )
-    reason = None
-    if not getattr(solver, "stochastic", False):
-        reason = (
-            f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; solver={estimator.solver!r} "
-            "minimises J over all rows at once."
-        )
-    elif isinstance(getattr(solver, "learning_rate", None), Adaptive):
-        reason = (
-            "An Adaptive learning rate follows J over all rows, which partial_fit never sees; "
-            "use a number or TimeDecay."
-        )
-    elif estimator.early_stopping:
-        reason = (
-            "partial_fit sees a part of the rows once and cannot stop early; set "
-            "early_stopping=False, and end the stream when a score on rows of your own says so."
-        )
-    elif estimator.class_weight == "balanced":
-        reason = (
-            "class_weight='balanced' needs all rows at once; give partial_fit a dict of class "
-            "weights."
-        )
-    if reason:
-        raise AttributeError(reason)
-    return True
-
-
-class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMixin, BaseEstimator):
     r"""A multi-layer perceptron trained by back propagation, with L-BFGS unless told otherwise.
 
     Minimises over the parameters :math:`\Theta^{(l)}` of a feed-forward network h
@@ -179,9 +136,14 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Iterations.
     loss_ : float
         J at `theta_`.
+    history_ : dict of lists
+        One entry an iteration, for ``pandas.DataFrame(clf.history_)``: `iteration`, `stage`,
+        `rows`, `loss` (J), `gradient_max`, `step_length` (Euclidean norm of the change of theta),
+        `n_evaluations`, `seconds`, `validation_loss`, `validation_score` (NaN without
+        validation examples). A head start has entries with `iteration` 0, of J on some rows.
     loss_curve_ : list of float
-        J after each iteration. Early ones of a large fit with "lbfgs", "bfgs" or "cg" are
-        computed in float32; `loss_` is always in the precision of X.
+        J after each iteration, from `history_`. Early ones of a large fit with "lbfgs", "bfgs"
+        or "cg" are computed in float32; `loss_` is always in the precision of X.
     validation_loss_curve_ : list of float
         The cost without penalty on the validation examples after each iteration; empty
         without any.
@@ -375,72 +337,69 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If the fit ends before the largest gradient entry is at most `tol`.
         """
         self._validate_params()
-        # validate_data writes on the estimator before it raises: let it write on another.
-        seen = copy(self)
-        X_given, y_given = X, y
-        X, y = validate_data(seen, X, y, multi_output=True, **X_FORMAT)
-        labels = Labels.of(y, self.output_activation == "softmax")
-        network = self._network(X.shape[1], labels)
-        training = RowBlock(X, labels.encode(y), check_weights(sample_weight, X))
-        held_out = self._validation_rows(seen, labels, X_val, y_val, sample_weight_val)
+        examples = examples_of(self, X, y, sample_weight)
+        rows, labels, network = examples.rows, examples.labels, examples.network
+        held_out = validation_examples(examples, X_val, y_val, sample_weight_val)
         rng = check_random_state(self.random_state)
         if self.early_stopping and held_out is None:
-            training, held_out = hold_out(training, labels, self.validation_fraction, rng)
-        factors = class_factors(self.class_weight, labels, training)
-        objective = self._objective(network, weigh_classes(training, factors))
+            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
+        factors = class_factors(self.class_weight, labels, rows)
+        n_threads = resolve_n_jobs(self.n_jobs)
+        rows = weigh_classes(rows, factors, "training")
+        objective = Objective.from_rows(
+            network,
+            ArrayRows.of(rows, n_threads),
+            reg_lambda=self.reg_lambda,
+            penalty=self.penalty,
+        )
+        validator = None
+        if held_out is not None:
+            held_out = weigh_classes(held_out, factors, "validation")
+            validator = Validator(network, labels, ArrayRows.of(held_out, n_threads))
         solver = solver_of(self.solver)
         solver.check(objective)
-        starts = self._starts(objective, labels, theta_init, solver.centred_start, rng)
-        callbacks = FitCallbacks(
-            self,
-            X_given,
-            y_given,
-            sample_weight,
-            len(starts),
-            self.max_iter,
-            partial(fitted_attributes, seen, network, labels),
+        given = given_starts(self, examples, theta_init)
+        fitted = partial(fitted_attributes, examples)
+        callbacks = FitCallbacks(self, X, y, sample_weight, self.n_init, self.max_iter, fitted)
+        training = Training(
+            solver,
+            objective,
+            StoppingRule(self.tol, self.max_iter, self.n_iter_no_change, self.early_stopping),
+            lambda centre: network.initialize(self.init_epsilon, rng, centre=centre),
+            given,
+            self.n_init,
+            rng,
+            validator,
+            callbacks,
+            int(self.verbose),
         )
-        validate = None
-        if held_out is not None:
-            rows = weigh_classes(held_out, factors)
-            if rows.sample_weight is not None and not rows.sample_weight.any():
-                raise ValueError("class_weight leaves the validation examples without weight.")
-            n_threads = max(1, objective.n_threads // len(starts))
-            validate = partial(validation, network, labels, rows, n_threads)
-        monitor = Monitor(
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_iter_no_change=self.n_iter_no_change,
-            validate=validate,
-            early_stopping=self.early_stopping,
-            verbose=bool(self.verbose),
-        )
-        runs = plan_runs(objective, starts, monitor, callbacks, rng)
 
-        def keep_best() -> Run:
-            best = best_of(runs)
-            monitor = best.monitor
-            self._keep(
-                seen, network, labels, best.result(), monitor.loss_curve, monitor.validation_curve
-            )
-            self._stream = None  # partial_fit goes on from here afresh
-            return best
+        def train(cancellation: Cancellation) -> tuple[Outcome, Remark | None]:
+            outcome = training.run(cancellation)
+            return outcome, remark_on(solver, objective, labels, outcome, self.tol)
+
+        def attributes_of(outcome: Outcome) -> dict:
+            result = result_attributes(outcome.result, outcome.history)
+            return fitted(outcome.best.theta) | result
 
         try:
-            train(solver, runs, resolve_n_jobs(self.n_jobs))
+            outcome, remark = shielded(train)
+            attributes = attributes_of(outcome)
+            if remark:
+                remark.warn()
+            callbacks.end(attributes)
+            self._keep(attributes)
         except KeyboardInterrupt as interrupt:
             try:
-                if any(run.monitor.best_theta is not None for run in runs):
-                    warn_interrupted(keep_best())
+                if training.outcome:
+                    self._keep(attributes_of(training.outcome))
+                    remark_on_interrupt(training.outcome).warn()
             finally:
                 # Also where warnings are errors.
                 raise interrupt
-        best = keep_best()
-        callbacks.end()
-        warn_unless_converged(solver, best)
         return self
 
-    @available_if(_has_partial_fit)
+    @available_if(has_partial_fit)
     def partial_fit(
         self, X, y, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> "BackpropClassifier":
@@ -479,269 +438,5 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         have no part in it.
         """
         self._validate_params()
-        first = not hasattr(self, "theta_")
-        seen = copy(self)
-        X, y = validate_data(seen, X, y, multi_output=True, reset=first, **X_FORMAT)
-        labels = self._stream_labels(y, classes, first)
-        network = self._network(X.shape[1], labels)
-        if not first and network != self.network_:
-            raise ValueError(
-                f"The parameters ask for another network than the one that was begun, "
-                f"{self.network_}; call fit for a new one."
-            )
-        rows = RowBlock(X, labels.encode(y), check_weights(sample_weight, X))
-        factors = class_factors(self.class_weight, labels, rows)
-        objective = self._objective(network, weigh_classes(rows, factors))
-        solver = solver_of(self.solver)
-        run = deepcopy(getattr(self, "_stream", None)) or solver.new_run(
-            check_random_state(self.random_state)
-        )
-        if first:
-            theta = network.initialize(self.init_epsilon, run.random_state)
-        else:
-            theta = network.unroll(self.theta_)
-        theta, loss, gradient = solver.partial_minimize(objective, theta, run)
-        if not np.isfinite(loss):
-            raise ValueError(
-                f"J is {loss} after these rows; the parameters from before them are kept. "
-                f"{solver.advice}"
-            )
-        self._stream = run
-        curve = [*(() if first else self.loss_curve_), loss]
-        result = OptimizeResult(
-            x=theta,
-            fun=loss,
-            gradient_max=float(np.abs(gradient).max()),
-            nit=len(curve),
-            nfev=len(curve),
-            success=True,
-            status="partial",
-            message=f"{run.n_steps} steps of partial_fit.",
-        )
-        self._keep(seen, network, labels, result, curve, [])
+        self._keep(next_chunk(self, X, y, classes, sample_weight))
         return self
-
-    def _network(self, n_features: int, labels: Labels) -> Network:
-        sizes: Any = self.hidden_layer_sizes
-        hidden = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        if not all(is_positive_integer(units) for units in hidden):
-            raise ValueError(
-                "hidden_layer_sizes must be a positive integer or a sequence of them (empty for "
-                f"no hidden layer); got {sizes!r}."
-            )
-        return Network(
-            (n_features, *hidden, labels.n_outputs),
-            self.activation,
-            self.output_activation,
-            self.loss,
-        )
-
-    def _objective(self, network: Network, rows: RowBlock) -> Objective:
-        return Objective(
-            network,
-            rows.X,
-            rows.y,
-            reg_lambda=self.reg_lambda,
-            penalty=self.penalty,
-            sample_weight=rows.sample_weight,
-            n_jobs=self.n_jobs,
-        )
-
-    def _starts(
-        self,
-        objective: Objective,
-        labels: Labels,
-        theta_init,
-        centred: bool,
-        rng: np.random.RandomState,
-    ) -> list[NDArray]:
-        """`n_init` starting points: what is given, then random ones."""
-        network = objective.network
-        given = []
-        if theta_init is not None:
-            given = [check_theta(network, theta_init)]
-        elif self.warm_start and hasattr(self, "theta_"):
-            if not np.array_equal(labels.classes, self.classes_):
-                raise ValueError(
-                    "warm_start needs the classes of the fit before, "
-                    f"{self.classes_.tolist()}; got {labels.classes.tolist()}."
-                )
-            if network != self.network_:
-                raise ValueError(
-                    f"warm_start needs the network of the fit before, {self.network_}; the "
-                    f"parameters and X ask for {network}."
-                )
-            given = [check_theta(network, self.theta_)]
-        n_random = self.n_init - len(given)
-        centre = None
-        if centred and n_random:
-            with single_threaded_blas():
-                centre = feature_mean(objective.rows)
-        return given + [
-            network.initialize(self.init_epsilon, rng, centre=centre) for _ in range(n_random)
-        ]
-
-    def _validation_rows(
-        self, seen: "BackpropClassifier", labels: Labels, X_val, y_val, sample_weight_val
-    ) -> RowBlock | None:
-        """The validation examples that `fit` was given."""
-        if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
-            raise ValueError("X_val and y_val go together, sample_weight_val only with them.")
-        if X_val is None:
-            return None
-        X, y = validate_data(seen, X_val, y_val, reset=False, multi_output=True, **X_FORMAT)
-        return RowBlock(
-            X, labels.encode(y), check_weights(sample_weight_val, X, "sample_weight_val")
-        )
-
-    def _stream_labels(self, y, classes: ArrayLike | None, first: bool) -> Labels:
-        """The labels of `partial_fit`: told in the first call, the same ever after."""
-        if first:
-            if classes is None and type_of_target(y) != "multilabel-indicator":
-                raise ValueError(
-                    "The first call to partial_fit needs classes: all labels there will be."
-                )
-            return Labels.of(y, self.output_activation == "softmax", classes)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"The classes were {self.classes_.tolist()} in the first call to partial_fit; "
-                f"got {np.unique(classes).tolist()}."
-            )
-        return self._labels
-
-    def _keep(
-        self,
-        seen: "BackpropClassifier",
-        network: Network,
-        labels: Labels,
-        result: OptimizeResult,
-        loss_curve: list[float],
-        validation_curve: list[Validation],
-    ) -> None:
-        """Set all fitted attributes at once."""
-        self.__dict__.pop("feature_names_in_", None)
-        self.__dict__.update(fitted_attributes(seen, network, labels, result.x))
-        self.loss_ = result.fun
-        self.n_iter_ = result.nit
-        self.loss_curve_ = loss_curve
-        self.validation_loss_curve_ = [v.cost for v in validation_curve]
-        self.validation_scores_ = [v.score for v in validation_curve]
-        self.optimize_result_ = result
-
-    # -- what a fit has found --------------------------------------------------------------
-
-    def __getstate__(self):
-        """Plain containers instead of our own and SciPy's types, so that few must be trusted."""
-        state = dict(super().__getstate__())
-        if "network_" in state:
-            network = state["network_"]
-            state["network_"] = (
-                network.layer_sizes,
-                network.activation,
-                network.output_activation,
-                network.loss,
-            )
-            state["_labels"] = tuple(state["_labels"])
-            state["optimize_result_"] = dict(state["optimize_result_"])
-        return state
-
-    def __setstate__(self, state):
-        """Build again what `__getstate__` took apart."""
-        if "network_" in state:
-            state = {
-                **state,
-                "network_": Network(*state["network_"]),
-                "_labels": Labels(*state["_labels"]),
-                "optimize_result_": OptimizeResult(state["optimize_result_"]),
-            }
-        super().__setstate__(state)
-
-    @property
-    def coefs_(self) -> list[NDArray]:
-        """The weights in scikit-learn's orientation, (s_l, s_{l+1}): views of `theta_`."""
-        return [Theta[:, 1:].T for Theta in self.theta_]
-
-    @property
-    def intercepts_(self) -> list[NDArray]:
-        """The weights of the bias units, (s_{l+1},): views of `theta_`."""
-        return [Theta[:, 0] for Theta in self.theta_]
-
-    # -- prediction ------------------------------------------------------------------------
-
-    def _outputs(self, X, finish: Callable[[Labels, NDArray], NDArray]) -> NDArray:
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **X_FORMAT)
-        return outputs(self.network_, self.theta_, X, partial(finish, self._labels), self.n_jobs)
-
-    def decision_function(self, X) -> NDArray:
-        """The logits Z^(L).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (m, n)
-            Examples as rows.
-
-        Returns
-        -------
-        Z : ndarray of shape (m,) for two classes, else (m, K)
-            For two classes the log odds of the second.
-        """
-        return self._outputs(X, Labels.decision)
-
-    def predict(self, X) -> NDArray:
-        """The most probable label; for multilabel targets those more probable than not.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (m, n)
-            Examples as rows.
-
-        Returns
-        -------
-        y : ndarray of shape (m,), or (m, n_labels) for multilabel targets
-        """
-        return self._outputs(X, Labels.decode)
-
-    def predict_proba(self, X) -> NDArray:
-        """h(x): the probability of each class.
-
-        K logistic units of more than two classes are normalised to sum to one; those of a
-        multilabel target are given as they are.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (m, n)
-            Examples as rows.
-
-        Returns
-        -------
-        h : ndarray of shape (m, n_classes)
-        """
-        return self._outputs(X, Labels.probabilities)
-
-    def predict_log_proba(self, X) -> NDArray:
-        """The logarithm of `predict_proba`, from the logits: never -inf by rounding.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, dataframe} of shape (m, n)
-            Examples as rows.
-
-        Returns
-        -------
-        log_h : ndarray of shape (m, n_classes)
-        """
-        return self._outputs(X, Labels.log_probabilities)
-
-
-def fitted_attributes(
-    seen: BackpropClassifier, network: Network, labels: Labels, theta: NDArray
-) -> dict:
-    """What an estimator needs to predict, with the features that `seen` was shown."""
-    shown = {name: vars(seen)[name] for name in FEATURE_ATTRIBUTES if name in vars(seen)}
-    return shown | {
-        "network_": network,
-        "_labels": labels,
-        "classes_": labels.classes,
-        "theta_": network.reshape(theta),
-    }

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils import check_random_state
-
-from skbackprop.network import Network
+from numpy.typing import DTypeLike, NDArray
 
 
-def dropout_rates(network: Network, dropout: float | Sequence[float]) -> NDArray:
+def dropout_rates(hidden_units: Sequence[int], dropout: float | Sequence[float]) -> NDArray:
     """The probability of dropping a unit, one for each hidden layer.
 
     Raises
@@ -18,7 +15,7 @@ def dropout_rates(network: Network, dropout: float | Sequence[float]) -> NDArray
         If one is not in [0, 1), their number is not that of the hidden layers, or there is
         no hidden layer to drop units of.
     """
-    n_hidden = len(network.layer_sizes) - 2
+    n_hidden = len(hidden_units)
     rates = np.asarray(dropout, dtype=np.float64)
     if rates.ndim > 1 or not ((rates >= 0) & (rates < 1)).all():
         raise ValueError(
@@ -35,20 +32,19 @@ def dropout_rates(network: Network, dropout: float | Sequence[float]) -> NDArray
 
 
 def dropout_masks(
-    network: Network,
-    X,
-    dropout: float | Sequence[float],
-    random_state: np.random.RandomState | None,
+    hidden_units: Sequence[int],
+    n_rows: int,
+    dtype: DTypeLike,
+    rates: NDArray,
+    random_state: np.random.RandomState,
 ) -> list[NDArray] | None:
     """Inverted dropout: 0 with the given probability, else 1 / keep probability.
 
-    One mask of shape (rows, s_l) for each hidden layer, None where nothing is dropped.
+    One mask of shape (n_rows, s_l) for each hidden layer, None where nothing is dropped.
     """
-    rates = dropout_rates(network, dropout)
     if not rates.any():
         return None
-    rng = check_random_state(random_state)
     return [
-        ((rng.uniform(size=(X.shape[0], units)) >= rate) / (1.0 - rate)).astype(X.dtype)
-        for units, rate in zip(network.layer_sizes[1:-1], rates, strict=True)
+        ((random_state.uniform(size=(n_rows, units)) >= rate) / (1.0 - rate)).astype(dtype)
+        for units, rate in zip(hidden_units, rates, strict=True)
     ]

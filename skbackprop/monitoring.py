@@ -1,7 +1,8 @@
-"""What happens between the iterations of any solver: curves, stopping, the best so far."""
+"""What happens between the iterations of any solver: the rule to stop by, and a run's progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
 from time import perf_counter
 from typing import NamedTuple
 
@@ -9,224 +10,354 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skbackprop.callbacks import RunCallbacks
+from skbackprop.history import Entry, Table
+from skbackprop.interrupts import Cancellation
+from skbackprop.objective import Objective
+
+
+class Status(Enum):
+    """Why a run ended: the word for it, whether that is a success, and the sentence."""
+
+    RUNNING = "running", False, "The solver is running."
+    CONVERGED = "converged", True, "The largest gradient entry {gradient_max:.3g} is at most tol."
+    MAX_ITER = "max_iter", False, "max_iter={max_iter} iterations are done."
+    NO_CHANGE = (
+        "no_change",
+        False,
+        "J, now {loss:.8g}, has not become lower for {n_iter_no_change} iterations.",
+    )
+    EARLY_STOPPING = (
+        "early_stopping",
+        True,
+        "The validation cost has not become lower for {n_iter_no_change} iterations.",
+    )
+    CONVERGED_PAST_BEST = (
+        "early_stopping",
+        True,
+        "J has converged; the validation cost was lowest {n_since_lowest} iterations before.",
+    )
+    CALLBACK = "callback", True, "A callback asked to stop."
+    DIVERGED = "diverged", False, "J is {loss} after {n_iter} iterations."
+    FAILED = "failed", False, "The line search found no lower J ({reason})."
+    INTERRUPTED = "interrupted", False, "The fit was interrupted."
+
+    def __init__(self, word: str, success: bool, sentence: str):
+        self.word = word
+        self.success = success
+        self.sentence = sentence
 
 
 class Validation(NamedTuple):
-    """What a network is worth on rows that it is not fitted to.
-
-    Parameters
-    ----------
-    cost : float
-        The mean cost without penalty.
-    score : float
-        The accuracy.
-    """
+    """The mean cost without penalty, and the accuracy, on rows that are not fitted to."""
 
     cost: float
     score: float
 
 
-@dataclass
-class Monitor:
-    """Watches one run of a solver and says when to stop.
-
-    A solver calls `start` and then the monitor after each iteration; both return whether to
-    stop. Convergence is judged here, in one place for all solvers: the largest
-    absolute entry of J's own gradient is at most `tol`.
+@dataclass(frozen=True)
+class StoppingRule:
+    """When a run ends.
 
     Parameters
     ----------
     tol : float
-        The largest absolute entry of the gradient that counts as converged.
+        The largest absolute entry of J's gradient that counts as converged.
     max_iter : int
         The most iterations (epochs, for a stochastic solver).
     n_iter_no_change : int
         Iterations without a lower J, or a lower validation cost with early stopping, after
         which the run ends.
-    validate : callable, optional
-        From theta to a `Validation`.
     early_stopping : bool, default=False
         Whether the validation cost decides when to stop and which iterate is the best.
-    verbose : bool, default=False
-        Whether to print a table, one line an iteration.
-    callbacks : RunCallbacks, optional
-        Whom to tell of each iteration.
-
-    Attributes
-    ----------
-    best_theta, best_loss, best_gradient_max, best_validation
-        The iterate of lowest J, or of lowest validation cost with early stopping, its J, the
-        largest absolute entry of its gradient and its `Validation`.
-    message : str
-        Why the run ended, in words.
-    status : {"running", "converged", "max_iter", "no_change", "early_stopping", \
-            "callback", "diverged", "failed", "interrupted"}
-        The same in one word.
     """
 
     tol: float
     max_iter: int
     n_iter_no_change: int
-    validate: Callable[[NDArray], Validation] | None = None
     early_stopping: bool = False
-    verbose: bool = False
-    callbacks: RunCallbacks | None = None
-    loss_curve: list[float] = field(default_factory=list)
-    validation_curve: list[Validation] = field(default_factory=list)
-    status: str = "running"
-    message: str = "The solver is running."
-    best_theta: NDArray | None = None
-    best_loss: float = np.inf
-    best_gradient_max: float = np.inf
-    best_validation: Validation | None = None
-    best_criterion: float = np.inf
-    n_since_best: int = 0
-    interrupted: bool = False
-    has_header: bool = False
-    started: float = field(default_factory=perf_counter)
 
-    @property
-    def n_iter(self) -> int:
-        """Iterations so far."""
-        return len(self.loss_curve)
+
+class Iterate(NamedTuple):
+    """A theta and what J is there. The arrays are never changed.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (n_parameters,)
+        The unrolled parameters.
+    smooth_loss : float
+        J without the part of the penalty that has a kink, which only "l1" has.
+    gradient : ndarray of shape (n_parameters,)
+        The gradient of that.
+    loss : float
+        J.
+    gradient_max : float
+        The largest absolute entry of J's gradient, for the penalty "l1" of its smallest
+        subgradient.
+    """
+
+    theta: NDArray
+    smooth_loss: float
+    gradient: NDArray
+    loss: float
+    gradient_max: float
+
+    @classmethod
+    def at(cls, theta: NDArray, objective: Objective) -> "Iterate":
+        """Evaluate an objective."""
+        smooth_loss, gradient = objective.smooth(theta)
+        loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
+        return cls(theta, smooth_loss, gradient, loss, float(np.abs(whole).max(initial=0.0)))
+
+
+def quiet_overflow() -> np.errstate:
+    """A step may be too long: J is then not finite, which is seen where it is judged."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+class Best(NamedTuple):
+    """The iterate that a run keeps."""
+
+    theta: NDArray
+    loss: float
+    gradient_max: float
+    validation: Validation | None
+    # Whether the numbers are in the precision of the rows.
+    exact: bool
 
     @property
     def rank(self) -> float:
         """What the best of several runs is lowest in: validation cost if known, else J."""
-        return self.best_validation.cost if self.best_validation else self.best_loss
+        return self.validation.cost if self.validation else self.loss
 
-    def start(self, theta: NDArray, loss: float, gradient: NDArray) -> bool:
-        """Look at a starting point; returns whether to stop there.
 
-        Called again for a better one: costs before it are forgotten, because they may have
-        been computed in another precision.
-        """
-        self.best_criterion, self.n_since_best = np.inf, 0
-        validation = self.validate(theta) if self.validate else None
-        self._look(theta, loss, gradient, validation)
-        return not self._goes_on()
+class Progress:
+    """The progress of one run of a solver, which says when to stop and keeps the best iterate.
 
-    def __call__(self, theta: NDArray, loss: float, gradient: NDArray) -> bool:
-        """Look at the iterate after an iteration; returns whether to stop.
+    A solver enters a stage, evaluates theta in it and reports the iterates: order of calls
+    `enter`, `start`, then `advance` after each iteration. Convergence is judged here, in one
+    place for all solvers: on the largest absolute entry of J's own gradient, at an iterate whose
+    J is the lowest up to rounding.
+
+    Parameters
+    ----------
+    rule : StoppingRule
+        When the run ends.
+    validate : callable, optional
+        From theta to a `Validation`.
+    callbacks : RunCallbacks, optional
+        Told of each iteration; they may ask to stop.
+    table : Table, optional
+        Prints the iterations.
+    cancellation : Cancellation, optional
+        Asked before each evaluation whether to go on.
+
+    Attributes
+    ----------
+    status : Status
+        Why the run ended, or RUNNING.
+    message : str
+        The same in a sentence.
+    best : Best or None
+        The iterate of lowest J, or of lowest validation cost with early stopping.
+    candidate : ndarray or None
+        Where a head start that was not judged on all rows has led so far.
+    entries : list of Entry
+        The history of the run.
+    n_iter : int
+        Iterations so far.
+    n_evaluations : int
+        Evaluations of J over all rows so far.
+    """
+
+    # What `enter` and `start` set.
+    _stage: str
+    _objective: Objective
+    _sampled: bool
+    _decides: bool
+    _last: NDArray
+
+    def __init__(
+        self,
+        rule: StoppingRule,
+        *,
+        validate: Callable[[NDArray], Validation] | None = None,
+        callbacks: RunCallbacks | None = None,
+        table: Table | None = None,
+        cancellation: Cancellation | None = None,
+    ):
+        self.rule = rule
+        self.validate = validate
+        self.callbacks = callbacks
+        self.table = table or Table(0)
+        self.cancellation = cancellation or Cancellation()
+        self.status = Status.RUNNING
+        self.message = Status.RUNNING.sentence
+        self.best: Best | None = None
+        self.candidate: NDArray | None = None
+        self.entries: list[Entry] = []
+        self.n_iter = 0
+        self.n_evaluations = 0
+        self._began = perf_counter()
+        self._lowest = np.inf
+        self._n_since_lowest = 0
+
+    # -- what a solver calls -----------------------------------------------------------------
+
+    def enter(
+        self, stage: str, objective: Objective, *, sampled: bool = False, decides: bool = True
+    ) -> None:
+        """Begin a stage.
 
         Parameters
         ----------
-        theta : ndarray
-            The iterate; copied if it is kept.
-        loss : float
-            J there.
-        gradient : ndarray
-            J's gradient there (for the penalty "l1" its smallest subgradient).
+        stage : str
+            Its name in the history.
+        objective : Objective
+            J on the rows and in the precision of the stage.
+        sampled : bool, default=False
+            Whether these are only some of the rows: then J is an estimate, by which nothing is
+            judged and no iteration is counted.
+        decides : bool, default=True
+            Whether the precision is that of the rows, so that convergence is final.
         """
-        validation = self.validate(theta) if self.validate else None
-        self.loss_curve.append(loss)
-        if validation is not None:
-            self.validation_curve.append(validation)
-        stop = self._look(theta, loss, gradient, validation)
-        if self.callbacks and self.callbacks.end(theta.copy()) and not stop:
-            stop = self.stop("callback", "A callback asked to stop.")
-        return stop or not self._goes_on()
+        self._stage, self._objective = stage, objective
+        self._sampled, self._decides = sampled, decides
 
-    def restate(self, loss: float, gradient: NDArray) -> bool:
-        """Correct what is known of the best parameters, from arithmetic of more precision.
+    def evaluate(self, theta: NDArray) -> Iterate:
+        """J and its gradient in this stage; raises `Cancelled` after an interrupt."""
+        self.cancellation.check()
+        self.n_evaluations += not self._sampled
+        return Iterate.at(theta, self._objective)
 
-        Parameters
-        ----------
-        loss : float
-            J at `best_theta`.
-        gradient : ndarray
-            Its gradient there.
+    def start(self, iterate: Iterate) -> Status:
+        """Look at the iterate that a stage starts from, which no iteration has led to."""
+        self._last = iterate.theta
+        if self._sampled:
+            self._print(iterate, None)
+            return self.status
+        self.candidate = None
+        if self.best and iterate.theta is self.best.theta:
+            # The best in the precision of this stage: what is said of it is corrected.
+            validation = self.best.validation
+            self.best = self._as_best(iterate, validation)
+            if self.entries and self.n_iter:
+                self.entries[-1] = self.entries[-1]._replace(loss=iterate.loss)
+        else:
+            validation = self.validate(iterate.theta) if self.validate else None
+            self._keep_if_best(iterate, validation)
+        if not self.rule.early_stopping:
+            self._lowest, self._n_since_lowest = iterate.loss, 0
+        elif validation:
+            self._lowest = min(self._lowest, validation.cost)
+        self._print(iterate, validation)
+        self._judge(iterate)
+        self._begin_iteration()
+        return self.status
 
-        Returns
-        -------
-        over : bool
-            Whether the run is over: not if only the coarser arithmetic said that it has
-            converged or diverged.
-        """
-        self.best_loss = loss
-        self.best_gradient_max = float(np.abs(gradient).max(initial=0.0))
-        if not self.early_stopping:
-            self.best_criterion = loss
-        if self.loss_curve and self.n_since_best == 0:
-            self.loss_curve[-1] = loss
-        if self.status in ("converged", "diverged", "no_change"):
-            self.status, self.n_since_best = "running", 0
-        if self.status == "running" and self.best_gradient_max <= self.tol:
-            self._converge(self.best_gradient_max)
-        return not self._goes_on()
+    def advance(self, iterate: Iterate) -> Status:
+        """Look at the iterate that an iteration has led to; returns whether to go on."""
+        step_length = float(np.linalg.norm(iterate.theta - self._last))
+        self._last = iterate.theta
+        if self._sampled:
+            self.candidate = iterate.theta
+            self._record(iterate, None, step_length)
+            return self.status
+        validation = self.validate(iterate.theta) if self.validate else None
+        self.n_iter += 1
+        self._record(iterate, validation, step_length)
+        self._keep_if_best(iterate, validation)
+        early = validation if self.rule.early_stopping else None
+        criterion = early.cost if early else iterate.loss
+        self._n_since_lowest += 1
+        if criterion < self._lowest:
+            self._lowest, self._n_since_lowest = criterion, 0
+        self._judge(iterate)
+        if self.callbacks and self.callbacks.end(iterate.theta.copy()) and self.running:
+            self.end(Status.CALLBACK)
+        self._begin_iteration()
+        return self.status
 
-    def resume(self) -> bool:
-        """Let a run that a line search has given up go on; returns whether it may."""
-        if self.status == "no_change":
-            self.status = "running"
-        self.n_since_best = 0
-        return self._goes_on()
+    def resume(self) -> None:
+        """Go on after an end that was none, such as convergence in too coarse a precision."""
+        self.status = Status.RUNNING
+        if not self.rule.early_stopping:
+            self._n_since_lowest = 0
 
-    def interrupt(self) -> None:
-        """Let the run end; from another thread, after its next iteration."""
-        self.interrupted = True
-        self.stop("interrupted", "The fit was interrupted.")
+    def end(self, status: Status, **facts: object) -> Status:
+        """End the run."""
+        self.status = status
+        self.message = status.sentence.format(
+            n_iter=self.n_iter, n_since_lowest=self._n_since_lowest, **vars(self.rule), **facts
+        )
+        return status
 
-    def stop(self, status: str, message: str) -> bool:
-        """End the run for a reason of the solver's own."""
-        self.status, self.message = status, message
-        return True
+    @property
+    def running(self) -> bool:
+        """Whether the run goes on."""
+        return self.status is Status.RUNNING
 
-    def _goes_on(self) -> bool:
-        """Whether the run goes on; then its next iteration begins."""
-        goes_on = self.status == "running"
-        if goes_on and self.callbacks:
+    # -- how it is judged ----------------------------------------------------------------------
+
+    def _judge(self, iterate: Iterate) -> None:
+        rule, gradient_max = self.rule, iterate.gradient_max
+        if not np.isfinite(iterate.loss) or not np.isfinite(gradient_max):
+            self.end(Status.DIVERGED, loss=iterate.loss)
+        elif gradient_max <= rule.tol and rule.early_stopping and self._n_since_lowest:
+            self.end(Status.CONVERGED_PAST_BEST)
+        elif gradient_max <= rule.tol and self.best and iterate.theta is self.best.theta:
+            self.end(Status.CONVERGED, gradient_max=gradient_max)
+        elif self._n_since_lowest >= rule.n_iter_no_change:
+            early = rule.early_stopping
+            self.end(Status.EARLY_STOPPING if early else Status.NO_CHANGE, loss=iterate.loss)
+        elif self.n_iter >= rule.max_iter:
+            self.end(Status.MAX_ITER)
+
+    def _keep_if_best(self, iterate: Iterate, validation: Validation | None) -> None:
+        if not np.isfinite(iterate.loss) or not np.isfinite(iterate.gradient_max):
+            return
+        best = self.best
+        if best is None:
+            lower = True
+        elif self.rule.early_stopping and validation and best.validation:
+            lower = validation.cost < best.validation.cost
+        else:
+            # At a minimum J is flat to rounding: there the gradient says where it is.
+            flat = 100.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)
+            at_minimum = iterate.gradient_max <= min(self.rule.tol, best.gradient_max)
+            lower = iterate.loss < best.loss + (flat if at_minimum else 0.0)
+        if lower:
+            self.best = self._as_best(iterate, validation)
+
+    def _as_best(self, iterate: Iterate, validation: Validation | None) -> Best:
+        return Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, self._decides)
+
+    # -- who is told ---------------------------------------------------------------------------
+
+    def _begin_iteration(self) -> None:
+        if self.callbacks and self.running:
             self.callbacks.begin()
-        return goes_on
 
-    def _look(
-        self, theta: NDArray, loss: float, gradient: NDArray, validation: Validation | None
-    ) -> bool:
-        gradient_max = float(np.abs(gradient).max(initial=0.0))
-        if not np.isfinite(loss) or not np.isfinite(gradient_max):
-            return self.stop("diverged", f"J is {loss} after {self.n_iter} iterations.")
-        early = self.early_stopping
-        criterion = validation.cost if early and validation else loss
-        self.n_since_best += 1
-        converged = gradient_max <= self.tol
-        # At a minimum J is flat to rounding: the gradient, not the last digit of J, tells it.
-        if criterion < self.best_criterion or (converged and not early):
-            self.best_criterion, self.n_since_best = criterion, 0
-            self.best_theta, self.best_loss = theta.copy(), loss
-            self.best_gradient_max = gradient_max
-            self.best_validation = validation
-        if self.verbose:
-            self._print_row(loss, gradient_max, validation)
-        if self.interrupted:
-            return True
-        if converged and early and self.n_since_best:
-            return self.stop(
-                "early_stopping",
-                f"J has converged; the validation cost was lowest {self.n_since_best} iterations "
-                "before.",
-            )
-        if converged:
-            return self._converge(gradient_max)
-        if self.n_since_best >= self.n_iter_no_change:
-            what = "The validation cost" if early else f"J, now {loss:.8g},"
-            return self.stop(
-                "early_stopping" if early else "no_change",
-                f"{what} has not become lower for {self.n_iter_no_change} iterations.",
-            )
-        if self.n_iter >= self.max_iter:
-            return self.stop("max_iter", f"max_iter={self.max_iter} iterations are done.")
-        return False
+    def _entry(
+        self, iterate: Iterate, validation: Validation | None, step_length: float = np.nan
+    ) -> Entry:
+        cost, score = validation or (np.nan, np.nan)
+        return Entry(
+            0 if self._sampled else self.n_iter,
+            self._stage,
+            self._objective.n_rows,
+            iterate.loss,
+            iterate.gradient_max,
+            step_length,
+            self.n_evaluations,
+            perf_counter() - self._began,
+            cost,
+            score,
+        )
 
-    def _converge(self, gradient_max: float) -> bool:
-        message = f"The largest gradient entry {gradient_max:.3g} is at most tol."
-        return self.stop("converged", message)
+    def _record(self, iterate: Iterate, validation: Validation | None, step_length: float) -> None:
+        entry = self._entry(iterate, validation, step_length)
+        self.entries.append(entry)
+        self.table.add(entry)
 
-    def _print_row(self, loss: float, gradient_max: float, validation: Validation | None) -> None:
-        if not self.has_header:
-            self.has_header = True
-            print(
-                f"{'iteration':>9}  {'J':>12}  {'max|gradient|':>13}  {'validation':>10}  seconds"
-            )
-        cost = f"{validation.cost:10.6f}" if validation else f"{'-':>10}"
-        seconds = perf_counter() - self.started
-        print(f"{self.n_iter:9d}  {loss:12.8f}  {gradient_max:13.3e}  {cost}  {seconds:7.2f}")
+    def _print(self, iterate: Iterate, validation: Validation | None) -> None:
+        self.table.add(self._entry(iterate, validation))

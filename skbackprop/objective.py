@@ -1,10 +1,8 @@
 """The cost J and its gradient D: a sum over row blocks, divided and penalised once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
-from math import ceil
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -12,24 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
 
-from skbackprop.blocks import ArrayRows, Map, RowBlock
-from skbackprop.dropout import dropout_masks
-from skbackprop.network import Network
-from skbackprop.penalties import PENALTIES, minimum_norm_subgradient, soft_threshold
-from skbackprop.threads import resolve_n_jobs, row_threads
-from skbackprop.workspace import Workspace, Workspaces
-
-# A block's activations of all layers: about what a core's second-level cache holds.
-BLOCK_BYTES = 2**22
-# A block's features, which are read twice, while they are still in the third-level cache.
-FEATURE_BYTES = 2**23
-SPARSE_BLOCK_ROWS = 4096
-# Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
-MAX_LANES = 16
-LANE_PARAMETERS = 2**23
-# Multiplications of one forward propagation, times the bytes of a number, from which threads
-# win more than they cost.
-THREADING_BYTES = 2**26
+from skbackprop.interrupts import Cancellation
+from skbackprop.network import Network, as_float
+from skbackprop.penalties import PENALTIES, PenaltyTerm
+from skbackprop.rows import ArrayRows, RowBlock, check_weights
+from skbackprop.threads import resolve_n_jobs, single_threaded_blas
+from skbackprop.workspace import Workspace
 
 
 class BlockSums(NamedTuple):
@@ -49,14 +35,14 @@ class BlockSums(NamedTuple):
     cost: float
     gradient: NDArray
 
-    def plus(self, other: "BlockSums") -> "BlockSums":
-        """The sums over both sets of examples; uses up the gradient of `self`."""
-        np.add(self.gradient, other.gradient, out=self.gradient)
-        return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
-
-    def kept(self) -> "BlockSums":
+    def copy(self) -> "BlockSums":
         """The same sums with a float64 gradient of their own, which others can be added to."""
         return self._replace(gradient=self.gradient.astype(np.float64))
+
+    def add_(self, other: "BlockSums") -> "BlockSums":
+        """The sums over both sets of examples; the gradient of `self` is changed in place."""
+        np.add(self.gradient, other.gradient, out=self.gradient)
+        return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
 
 
 def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
@@ -125,6 +111,16 @@ def block_sums(
     return BlockSums(weight, float(costs.sum(dtype=np.float64)), gradient)
 
 
+class CostAndGradient(NamedTuple):
+    """`block_sums` at a theta, as a function of the block."""
+
+    network: Network
+    theta: NDArray
+
+    def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> BlockSums:
+        return block_sums(self.network, self.theta, block, workspace=workspace)
+
+
 class Objective:
     r"""The regularised cost J of a network on given examples, and its gradient D.
 
@@ -139,7 +135,8 @@ class Objective:
     logistic units. With weights :math:`w_i`, m is their sum and each example's term is
     multiplied by its weight.
 
-    An objective is what ``scipy.optimize.minimize(objective, theta, jac=True)`` takes.
+    An objective is what ``scipy.optimize.minimize(objective, theta, jac=True)`` takes. It does
+    not change: `on`, `astype` and `running` give another one.
 
     Parameters
     ----------
@@ -163,14 +160,18 @@ class Objective:
 
     Attributes
     ----------
+    n_rows : int
+        The number of rows.
+    n_parameters : int
+        The length of theta.
+    hidden_units : tuple of int
+        Units of each hidden layer.
+    dtype : dtype
+        The precision of the arithmetic over rows.
     weight : float
         m, or the sum of the weights: what lambda is divided by.
-    mean_weight : float
-        The mean weight of an example.
-    penalised : ndarray of shape (n_parameters,), bool
-        Which entries of theta are penalised: all but the bias columns.
-    n_evaluations : int
-        How often J and D were computed on all rows.
+    penalty : PenaltyTerm
+        The penalty, with lambda/m in its strengths, and which entries of theta have one.
 
     Raises
     ------
@@ -202,30 +203,87 @@ class Objective:
         sample_weight: ArrayLike | None = None,
         n_jobs: int | None = None,
     ):
-        examples = RowBlock(_float_rows(X, network), _targets(y, network), _weights(sample_weight))
-        m = examples.X.shape[0]
-        lengths = {len(part) for part in examples[1:] if part is not None}
-        if lengths != {m}:
-            raise ValueError(
-                f"X has {m} rows; y and sample_weight must have as many, got {sorted(lengths)}."
-            )
-        strength: Any = reg_lambda
-        if not (isinstance(strength, Real) and 0 <= float(strength) < np.inf):
+        X, y = _float_rows(X, network), _targets(y, network)
+        if len(y) != X.shape[0]:
+            raise ValueError(f"X has {X.shape[0]} rows, y has {len(y)}.")
+        examples = RowBlock(X, y, check_weights(sample_weight, X.shape[0]))
+        rows = ArrayRows.of(examples, resolve_n_jobs(n_jobs))
+        self._set(network, rows, reg_lambda, penalty, rows.weight)
+
+    @classmethod
+    def from_rows(
+        cls,
+        network: Network,
+        rows: ArrayRows,
+        *,
+        reg_lambda: float = 0.0,
+        penalty: str = "l2",
+        weight: float | None = None,
+    ) -> "Objective":
+        """J over a source of rows.
+
+        Parameters
+        ----------
+        network : Network
+            The network whose parameters are looked for.
+        rows : ArrayRows, or another source of rows
+            Checked examples.
+        reg_lambda : float, default=0.0
+            lambda, at least 0.
+        penalty : {"l2", "l1"}, default="l2"
+            As for `Objective`.
+        weight : float, optional
+            The m that lambda is divided by, where the rows are only some of all; else theirs.
+        """
+        objective = cls.__new__(cls)
+        objective._set(
+            network, rows, reg_lambda, penalty, rows.weight if weight is None else weight
+        )
+        return objective
+
+    def _set(
+        self, network: Network, rows: ArrayRows, reg_lambda: Any, penalty: str, weight: float
+    ) -> None:
+        if not (isinstance(reg_lambda, Real) and 0 <= as_float(reg_lambda) < np.inf):
             raise ValueError(f"reg_lambda must be finite and at least 0; got {reg_lambda!r}.")
         if penalty not in PENALTIES:
             raise ValueError(f"Unknown penalty {penalty!r}; known are {list(PENALTIES)}.")
+        strength = float(reg_lambda) / weight
+        if not np.isfinite(strength):
+            raise ValueError(
+                f"reg_lambda={reg_lambda!r} over the sum of the weights, {weight:.3g}, is not a "
+                "finite number; scale the weights or choose a smaller reg_lambda."
+            )
         self.network = network
-        self.rows = ArrayRows(examples)
-        self.reg_lambda = float(reg_lambda)
-        self.penalty = penalty
-        self.n_threads = resolve_n_jobs(n_jobs)
-        self.weight = self.rows.weight
-        self.mean_weight = self.rows.weight / self.rows.n_rows
-        self.penalised = np.concatenate(
-            [np.tile(np.arange(columns) > 0, units) for units, columns in network.shapes]
+        self.rows = rows
+        self.weight = weight
+        self.penalty = PenaltyTerm(
+            PENALTIES[penalty].l1 * strength,
+            PENALTIES[penalty].l2 * strength,
+            np.concatenate(
+                [np.tile(np.arange(columns) > 0, units) for units, columns in network.shapes]
+            ),
         )
-        self.n_evaluations = 0
-        self._running: tuple[Map, Workspaces] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return self.rows.n_rows
+
+    @property
+    def n_parameters(self) -> int:
+        """The length of theta."""
+        return self.network.n_parameters
+
+    @property
+    def hidden_units(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+        return self.network.layer_sizes[1:-1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The precision of the arithmetic over rows; sums and theta are float64 always."""
+        return self.rows.dtype
 
     def __call__(self, theta: NDArray) -> tuple[float, NDArray]:
         """J and its gradient D at `theta`.
@@ -242,17 +300,7 @@ class Objective:
             The unrolled D^(l), a new array. With the penalty "l1" it is the subgradient of
             smallest norm, which is zero at a minimum.
         """
-        return self.add_l1(theta, *self.smooth(theta))
-
-    @property
-    def l1(self) -> float:
-        """The strength of the sum of absolute weights, 0 where the penalty is smooth."""
-        return PENALTIES[self.penalty].l1 * self.reg_lambda / self.weight
-
-    @property
-    def l2(self) -> float:
-        """The strength of half the sum of squared weights."""
-        return PENALTIES[self.penalty].l2 * self.reg_lambda / self.weight
+        return self.penalty.add_kink(theta, *self.smooth(theta))
 
     def smooth(self, theta: NDArray) -> tuple[float, NDArray]:
         """J and its gradient without the part of the penalty that has a kink.
@@ -263,58 +311,13 @@ class Objective:
             The unrolled parameters.
         """
         theta = np.asarray(theta, dtype=np.float64)
-        self.n_evaluations += 1
-        with self._threads() as (lanes, workspaces):
-            sums = self.rows.add_up(
-                partial(block_sums, self.network, theta),
-                *self._partition(),
-                map=lanes,
-                borrow=workspaces.borrow,
-            )
-            return self._mean(theta, sums)
-
-    def add_l1(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
-        """J and its subgradient from the smooth part's cost and gradient.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,)
-            The unrolled parameters.
-        cost : float
-            The smooth part of J.
-        gradient : ndarray of shape (n_parameters,)
-            Its gradient; not changed.
-        """
-        if not self.l1:
-            return cost, gradient
-        w = theta[self.penalised]
-        gradient = gradient.copy()
-        gradient[self.penalised] = minimum_norm_subgradient(w, gradient[self.penalised], self.l1)
-        return cost + self.l1 * float(np.abs(w).sum()), gradient
-
-    def proximal(self, theta: NDArray, step: float | NDArray) -> NDArray:
-        """What a gradient step of length `step` leaves to do for the kink of the penalty.
-
-        Minimises ``||v - theta||^2 / (2 step) + l1 sum |v|`` over the penalised entries.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,)
-            Where the gradient step has led.
-        step : float or ndarray of shape (n_parameters,)
-            Its length, the learning rate.
-        """
-        if not self.l1:
-            return theta
-        return np.where(self.penalised, soft_threshold(theta, step * self.l1), theta)
+        # Around the penalty, too: the threads of a BLAS would add up a long product differently.
+        with single_threaded_blas():
+            sums = self.rows.add_up(CostAndGradient(self.network, theta))
+            return self._mean(theta, sums, sums.weight)
 
     def batch(
-        self,
-        theta: NDArray,
-        rows: slice | NDArray,
-        *,
-        dropout: float | Sequence[float] = 0.0,
-        random_state: np.random.RandomState | None = None,
+        self, theta: NDArray, rows: slice | NDArray, *, dropout: list[NDArray] | None = None
     ) -> tuple[float, NDArray]:
         """The estimate of `smooth` from some of the rows.
 
@@ -328,119 +331,46 @@ class Objective:
             The unrolled parameters.
         rows : slice or array of int
             The rows of the batch.
-        dropout : float or sequence of float, default=0.0
-            The probability that a hidden unit is dropped for an example, one for all
-            hidden layers or one for each.
-        random_state : RandomState, optional
-            Where the units to drop are drawn from.
+        dropout : list of ndarrays of shape (rows, s_l), optional
+            Masks for the hidden layers, see `block_sums`.
         """
         theta = np.asarray(theta, dtype=np.float64)
         block = self.rows.block(rows)
-        masks = dropout_masks(self.network, block.X, dropout, random_state)
-        sums = block_sums(self.network, theta, block, dropout=masks)
-        # Not the weight that the batch happens to have: that would make each batch count the
-        # same, whatever its examples weigh, and the mean over the batches would not be J.
-        weight = block.X.shape[0] * self.mean_weight
-        return self._mean(theta, sums._replace(weight=weight))
+        sums = block_sums(self.network, theta, block, dropout=dropout)
+        # Weights are relative to their mean. Not the weight that the batch happens to have: that
+        # would make each batch count the same, whatever its examples weigh.
+        return self._mean(theta, sums, float(block.X.shape[0]))
 
-    def every_nth(self, n: int) -> "Objective":
-        """The estimate of J from every n-th row, with the penalty of all of them.
+    def on(self, rows: ArrayRows) -> "Objective":
+        """The same J on other rows, with the penalty as it is."""
+        other = copy(self)
+        other.rows = rows
+        return other
 
-        Made while this objective is running, it runs in the same threads.
+    def astype(self, dtype: DTypeLike) -> "Objective":
+        """The same J in arithmetic of another precision."""
+        return self.on(self.rows.astype(dtype))
+
+    @contextmanager
+    def running(self, cancellation: Cancellation | None = None) -> Iterator["Objective"]:
+        """The same J with threads and buffers open, for several evaluations.
+
+        A direct call opens and closes them by itself. No thread outlives this context, so a
+        process may fork afterwards.
 
         Parameters
         ----------
-        n : int
-            1 in n rows is taken.
+        cancellation : Cancellation, optional
+            A request to end, which evaluations obey between two blocks of rows.
         """
-        some = copy(self)
-        some.rows = self.rows.every_nth(n)
-        return some
+        with self.rows.running(cancellation) as rows:
+            yield self.on(rows)
 
-    @property
-    def dtype(self) -> np.dtype:
-        """The precision of the arithmetic over rows; sums and theta are float64 always."""
-        return self.rows.dtype
-
-    @dtype.setter
-    def dtype(self, dtype) -> None:
-        self.rows = self.rows.astype(dtype)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Keep the row threads and the limit on BLAS threads for several evaluations.
-
-        A direct call opens and closes them by itself; a solver holds them for its whole
-        run. None outlives this context, so a process may fork afterwards.
-        """
-        around = self._running
-        with self._threads() as self._running:
-            try:
-                yield
-            finally:
-                self._running = around
-
-    @contextmanager
-    def _threads(self) -> Iterator[tuple[Map, Workspaces]]:
-        """What an evaluation runs in: that of the context around it, or one of its own."""
-        if self._running is not None:
-            yield self._running
-            return
-        large = self.n_products * self.dtype.itemsize > THREADING_BYTES
-        with row_threads(min(self.n_threads, MAX_LANES) if large else 1) as lanes:
-            yield lanes, Workspaces(self.network)
-
-    def _partition(self) -> tuple[int, int]:
-        return partition(self.network, self.rows.n_rows, self.dtype, self.rows.sparse)
-
-    @property
-    def n_products(self) -> int:
-        """Multiplications of one forward propagation, what an evaluation costs."""
-        return self.rows.n_rows * self.network.n_parameters
-
-    def _mean(self, theta: NDArray, sums: BlockSums) -> tuple[float, NDArray]:
-        """Divide the sums by their weight and add the smooth penalty: once, here."""
-        cost = sums.cost / sums.weight
+    def _mean(self, theta: NDArray, sums: BlockSums, weight: float) -> tuple[float, NDArray]:
+        """Divide the sums by a weight and add the smooth penalty: once, here."""
         gradient = sums.gradient.astype(np.float64, copy=False)
-        gradient /= sums.weight
-        if self.l2:
-            w = np.where(self.penalised, theta, 0.0)
-            cost += 0.5 * self.l2 * float(w @ w)
-            w *= self.l2
-            gradient += w
-        return cost, gradient
-
-
-def partition(
-    network: Network, n_rows: int, dtype: DTypeLike = np.float64, sparse: bool = False
-) -> tuple[int, int]:
-    """Rows of a block and number of lanes, from shapes and types alone.
-
-    A block's activations should fill a core's cache and no more: with smaller ones threads
-    wait for each other between the operations. Blocks are of equal size and their number is
-    even, so that two threads end together. Sparse rows take larger blocks: each block adds
-    up a whole gradient, which has more entries than a few sparse rows have work.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    n_rows : int
-        Rows in all.
-    dtype : dtype, default=float64
-        The precision of the blocks.
-    sparse : bool, default=False
-        Whether the rows are sparse.
-    """
-    n_features, *units = network.layer_sizes
-    entry = np.dtype(dtype).itemsize
-    most = min(BLOCK_BYTES // (sum(units) * entry), FEATURE_BYTES // (n_features * entry))
-    most = min(max(most, 256), 4096)
-    n_blocks = ceil(n_rows / (max(most, SPARSE_BLOCK_ROWS) if sparse else most))
-    if n_rows * network.n_parameters * entry > THREADING_BYTES:
-        n_blocks += n_blocks % 2
-    n_lanes = min(max(LANE_PARAMETERS // network.n_parameters, 2), MAX_LANES)
-    return ceil(n_rows / n_blocks), n_lanes
+        gradient /= weight
+        return self.penalty.add_smooth(theta, sums.cost / weight, gradient)
 
 
 def _float_rows(X, network: Network):
@@ -473,14 +403,3 @@ def _targets(y: ArrayLike, network: Network) -> NDArray:
     if network.output_activation == "softmax" and not np.allclose(y.sum(axis=1), 1.0):
         raise ValueError("The targets of a softmax must sum to one in every row.")
     return y
-
-
-def _weights(sample_weight: ArrayLike | None) -> NDArray | None:
-    if sample_weight is None:
-        return None
-    w = np.asarray(sample_weight, dtype=np.float64)
-    if w.ndim != 1 or not ((w >= 0) & (w < np.inf)).all() or not w.any():
-        raise ValueError(
-            "sample_weight must be one-dimensional, finite, non-negative and not zero everywhere."
-        )
-    return w

@@ -47,6 +47,9 @@ INSTEAD = {
         ),
         ("n_corrections", "maxcor"): f"solver=LBFGS(n_corrections=...) {_SOLVERS}",
         ("max_line_search", "maxls"): f"solver=LBFGS(max_line_search=...) {_SOLVERS}",
+        ("head_start",): f"solver=LBFGS(head_start=...) {_SOLVERS}",
+        ("change_of_variables",): f"solver=LBFGS(change_of_variables=...) {_SOLVERS}",
+        ("float32_stage",): f"solver=LBFGS(float32_stage=...) {_SOLVERS}",
         ("optimizer", "optimiser", "algorithm"): (
             f"solver=..., a name such as 'lbfgs' or 'adam', or an object {_SOLVERS}"
         ),

@@ -1,23 +1,36 @@
-"""What a network says of rows, in blocks, and what that is worth on held-out rows."""
+"""The outputs of a network for given rows, and their cost and accuracy on validation rows."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
-from skbackprop.blocks import ArrayRows, RowBlock
+from skbackprop.interrupts import Cancellation
 from skbackprop.labels import Labels
 from skbackprop.monitoring import Validation
 from skbackprop.network import Network
-from skbackprop.objective import one_hot, partition
-from skbackprop.threads import resolve_n_jobs, row_threads
-from skbackprop.workspace import Workspace, Workspaces
+from skbackprop.objective import one_hot
+from skbackprop.rows import ArrayRows, RowBlock
+from skbackprop.threads import resolve_n_jobs
+from skbackprop.workspace import Workspace
 
 # Up to this many float32 rows it is quicker to convert them to float64 than Theta to float32.
 FEW_ROWS = 16
+
+
+class Outputs(NamedTuple):
+    """What `finish` makes of the logits of a block."""
+
+    network: Network
+    thetas: list[NDArray]
+    finish: Callable[[NDArray], NDArray]
+
+    def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> NDArray:
+        out = workspace.first(block.X.shape[0]).layers if workspace else None
+        return self.finish(self.network.propagate(self.thetas, block.X, out=out).logits)
 
 
 def outputs(
@@ -47,27 +60,23 @@ def outputs(
     -------
     finished : ndarray of shape (m, ...)
     """
-    if X.shape[0] <= FEW_ROWS:
-        Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
-        return np.ascontiguousarray(finish(Z.astype(X.dtype, copy=False)))
-    thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
-    block_rows, _ = partition(network, X.shape[0], X.dtype, issparse(X))
-    none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
-    finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
-
-    def fill(start: int) -> None:
-        rows = slice(start, start + block_rows)
-        finished[rows] = finish(network.propagate(thetas, X[rows]).logits)
-
-    starts = range(0, X.shape[0], block_rows)
-    with row_threads(resolve_n_jobs(n_jobs) if len(starts) > 1 else 1) as map_blocks:
-        for _ in map_blocks(fill, starts):
-            pass
+    # A weight may overflow float32, a sum float64: the output is then infinite, or NaN.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if X.shape[0] <= FEW_ROWS:
+            Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
+            return np.ascontiguousarray(finish(Z.astype(X.dtype, copy=False)))
+        thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
+        none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
+        finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
+        rows = ArrayRows.of(RowBlock(X))
+        if rows.is_large(network):
+            rows = rows.on_threads(resolve_n_jobs(n_jobs))
+        rows.fill(Outputs(network, thetas, finish), finished)
     return finished
 
 
 class Scores(NamedTuple):
-    """Sums over some held-out examples; those of disjoint examples add up.
+    """Sums over some validation examples; those of disjoint examples add up.
 
     Parameters
     ----------
@@ -75,64 +84,46 @@ class Scores(NamedTuple):
         The number of examples, or the sum of their weights.
     cost : float
         The sum of their (weighted) costs, without penalty.
-    right : float
+    n_correct : float
         The number, or weight, of those with the right label.
     """
 
     weight: float
     cost: float
-    right: float
+    n_correct: float
 
-    def kept(self) -> "Scores":
+    def copy(self) -> "Scores":
         """The same sums."""
         return self
 
-    def plus(self, other: "Scores") -> "Scores":
+    def add_(self, other: "Scores") -> "Scores":
         """The sums over both sets of examples."""
-        return Scores(self.weight + other.weight, self.cost + other.cost, self.right + other.right)
+        return Scores(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def block_scores(
-    network: Network,
-    labels: Labels,
-    theta: NDArray,
-    block: RowBlock,
-    *,
-    workspace: Workspace | None = None,
-) -> Scores:
-    """The summed cost of some held-out examples, and how many of their labels are right.
+class Score(NamedTuple):
+    """The summed cost of a block of validation examples, and how many labels are right."""
 
-    Parameters
-    ----------
-    network : Network
-        The network.
-    labels : Labels
-        What its outputs stand for.
-    theta : ndarray of shape (n_parameters,)
-        The unrolled parameters.
-    block : RowBlock
-        The examples.
-    workspace : Workspace, optional
-        Buffers to work in.
-    """
-    X, y, sample_weight = block
-    out = workspace.first(X.shape[0]).layers if workspace else None
-    Z = network.propagate(network.reshape(theta.astype(X.dtype, copy=False)), X, out=out).logits
-    right = labels.indices(Z) == y
-    right = right.all(axis=1) if labels.multilabel else right
-    costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
-    weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-    return Scores(float(weights.sum()), float(costs @ weights), float(right @ weights))
+    network: Network
+    labels: Labels
+    theta: NDArray
+
+    def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> Scores:
+        X, y, sample_weight = block
+        network = self.network
+        out = workspace.first(X.shape[0]).layers if workspace else None
+        thetas = network.reshape(self.theta.astype(X.dtype, copy=False))
+        Z = network.propagate(thetas, X, out=out).logits
+        correct = self.labels.indices(Z) == y
+        correct = correct.all(axis=1) if correct.ndim == 2 else correct
+        costs = network.loss_record.cost_and_delta(Z, one_hot(y, network.n_outputs, Z.dtype))
+        weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        return Scores(float(weights.sum()), float(costs @ weights), float(correct @ weights))
 
 
-def validation(
-    network: Network,
-    labels: Labels,
-    rows: RowBlock,
-    n_jobs: int | None,
-    theta: NDArray,
-) -> Validation:
-    """Mean cost without penalty, and accuracy, on rows that a fit does not see.
+@dataclass(frozen=True)
+class Validator:
+    """Cost and accuracy on rows that a fit does not see.
 
     Parameters
     ----------
@@ -140,21 +131,21 @@ def validation(
         The network.
     labels : Labels
         What its outputs stand for.
-    rows : RowBlock
+    rows : ArrayRows
         The examples.
-    n_jobs : int or None
-        Threads over row blocks.
-    theta : ndarray of shape (n_parameters,)
-        The unrolled parameters.
     """
-    held_out = ArrayRows(rows)
-    block_rows, n_lanes = partition(network, held_out.n_rows, held_out.dtype, held_out.sparse)
-    with row_threads(resolve_n_jobs(n_jobs) if held_out.n_rows > block_rows else 1) as lanes:
-        sums = held_out.add_up(
-            partial(block_scores, network, labels, theta),
-            block_rows,
-            n_lanes,
-            map=lanes,
-            borrow=Workspaces(network).borrow,
-        )
-    return Validation(sums.cost / sums.weight, sums.right / sums.weight)
+
+    network: Network
+    labels: Labels
+    rows: ArrayRows
+
+    @contextmanager
+    def running(self, cancellation: Cancellation) -> Iterator["Validator"]:
+        """The same with threads and buffers open, for several thetas."""
+        with self.rows.running(cancellation) as rows:
+            yield replace(self, rows=rows)
+
+    def __call__(self, theta: NDArray) -> Validation:
+        """Mean cost without penalty, and accuracy, at a theta."""
+        sums = self.rows.add_up(Score(self.network, self.labels, theta))
+        return Validation(sums.cost / sums.weight, sums.n_correct / sums.weight)

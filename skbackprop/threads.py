@@ -5,7 +5,9 @@ core on a block that fits its cache, and it makes the sums independent of the nu
 threads, which a multi-threaded matrix product is not.
 """
 
+import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,36 +49,81 @@ class _SingleThreadedBlas:
     """One BLAS thread while anybody asks for it, in any thread of the process.
 
     Overlapping limits of threadpoolctl restore each other's values and can leave the
-    process at one thread for good; this guard counts its holders, the first sets the limit
-    and the last lifts it.
+    process at one thread for good; this guard knows its holders, the first sets the limit
+    and the last lifts it. A process that is forked meanwhile has none of the threads that hold
+    it, so there it is lifted at once.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holders = 0
-        self._unlimited: list[int] = []
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
 
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def _begin(self) -> None:
+        # Reentrant: a hold may be collected, and so released, while another is being taken.
+        self._lock = threading.RLock()
+        self._holders: dict[int, weakref.ref[_Hold]] = {}
+        self._unlimited: list[int] | None = None
+
+    def _after_fork(self) -> None:
+        unlimited = self._unlimited
+        self._begin()
+        if unlimited is not None:
+            _set_blas_threads(unlimited)
+
+    def __call__(self) -> "_Hold":
+        return _Hold(self)
+
+    def acquire(self, hold: "_Hold") -> None:
+        """Limit the BLAS on behalf of a hold."""
         with self._lock:
-            if self._holders == 0:
+            self._holders[id(hold)] = weakref.ref(hold)
+            if self._unlimited is None:
+                # Noted before the limit is set: a fork between the two finds what to restore.
                 self._unlimited = [library.num_threads for library in _blas_libraries()]
                 _limit_this_thread()
-            self._holders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._holders -= 1
-                if self._holders == 0:
-                    _set_blas_threads(self._unlimited)
+
+    def release(self, hold: "_Hold | None" = None) -> None:
+        """Lift the limit if nobody else holds it; once or more often."""
+        with self._lock:
+            if hold is not None:
+                self._holders.pop(id(hold), None)
+            # Those that an interrupt has kept from being released, if nothing is left of them.
+            for key, reference in list(self._holders.items()):
+                if reference() is None:
+                    del self._holders[key]
+            if not self._holders and self._unlimited is not None:
+                _set_blas_threads(self._unlimited)
+                self._unlimited = None
 
     def n_threads(self) -> int:
         """What the BLAS may use when nobody limits it."""
         with self._lock:
-            if self._holders:
+            self.release()
+            if self._unlimited is not None:
                 return max(self._unlimited, default=1)
             return max((library.num_threads for library in _blas_libraries()), default=1)
+
+
+class _Hold:
+    """A context in which the BLAS has one thread."""
+
+    def __init__(self, guard: _SingleThreadedBlas):
+        self._guard = guard
+        self._released = True
+
+    def __enter__(self) -> None:
+        self._released = False
+        self._guard.acquire(self)
+
+    def __exit__(self, *error: object) -> None:
+        self._guard.release(self)
+        self._released = True
+
+    def __del__(self) -> None:
+        # An interrupt between taking the hold and the block under it leaves nobody to end it.
+        if not self._released:
+            self._guard.release(self)
 
 
 single_threaded_blas = _SingleThreadedBlas()

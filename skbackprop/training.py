@@ -1,149 +1,233 @@
-"""One fit: the solver from each start, the best of the results, and what to say of it."""
+"""One fit: the solver from each start, and the best of the results."""
 
-import warnings
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from copy import copy
-from dataclasses import replace
-from typing import NamedTuple
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
-from sklearn.exceptions import ConvergenceWarning
 
-from skbackprop.callbacks import DECORATOR_FRAMES, FitCallbacks
-from skbackprop.monitoring import Monitor
+from skbackprop.callbacks import FitCallbacks
+from skbackprop.history import History, Table, columns
+from skbackprop.interrupts import Cancellation, Cancelled
+from skbackprop.monitoring import Best, Iterate, Progress, Status, StoppingRule, quiet_overflow
 from skbackprop.objective import Objective
-from skbackprop.solvers.base import Solver
-
-# The ends of a fit that are what was asked for.
-ENDS_WELL = ("converged", "early_stopping", "callback")
+from skbackprop.prediction import Validator
+from skbackprop.solvers.base import Preparation, Solver
 
 
-class Run(NamedTuple):
-    """The solver from one starting point. Runs share rows, nothing that changes.
+@dataclass(frozen=True)
+class Outcome:
+    """What a fit keeps: one run, at one instant.
 
     Parameters
     ----------
-    objective : Objective
-        What to minimise.
-    theta : ndarray
-        The start.
-    monitor : Monitor
-        Holds the result, also of a run that was interrupted.
-    random_state : RandomState
-        Of this run alone, so that its result does not depend on the others.
+    best : Best
+        The parameters and what J is there.
+    status : Status
+        Why the run ended.
+    message : str
+        The same in a sentence.
+    n_iter : int
+        Iterations.
+    n_evaluations : int
+        Evaluations of J over all rows.
+    history : dict of lists
+        One entry an iteration.
     """
 
-    objective: Objective
-    theta: NDArray
-    monitor: Monitor
-    random_state: np.random.RandomState
+    best: Best
+    status: Status
+    message: str
+    n_iter: int
+    n_evaluations: int
+    history: History
 
+    @property
     def result(self) -> OptimizeResult:
-        """What a fit keeps of the run, in the terms of `scipy.optimize`."""
-        monitor = self.monitor
+        """The same in the terms of `scipy.optimize`."""
         return OptimizeResult(
-            x=monitor.best_theta,
-            fun=monitor.best_loss,
-            gradient_max=monitor.best_gradient_max,
-            nit=monitor.n_iter,
-            nfev=self.objective.n_evaluations,
-            success=monitor.status in ENDS_WELL,
-            status=monitor.status,
-            message=monitor.message,
+            x=self.best.theta,
+            fun=self.best.loss,
+            gradient_max=self.best.gradient_max,
+            nit=self.n_iter,
+            nfev=self.n_evaluations,
+            success=self.status.success,
+            status=self.status.word,
+            message=self.message,
         )
 
 
-def plan_runs(
-    objective: Objective,
-    starts: list[NDArray],
-    monitor: Monitor,
-    callbacks: FitCallbacks,
-    rng: np.random.RandomState,
-) -> list[Run]:
-    """One run from each start; `objective` and `monitor` are the patterns of theirs."""
-    objective.n_threads = max(1, objective.n_threads // len(starts))
-    return [
-        Run(
-            copy(objective),
-            theta,
-            replace(monitor, loss_curve=[], validation_curve=[], callbacks=callbacks.run(index)),
-            np.random.RandomState(rng.randint(np.iinfo(np.int32).max)),
-        )
-        for index, theta in enumerate(starts)
-    ]
+@dataclass
+class Training:
+    """The solver from every start; runs share rows, nothing that changes.
 
-
-def train(solver: Solver, runs: list[Run], n_threads: int) -> None:
-    """Minimise from every start, at most `n_threads` of them at a time.
-
-    The results are in the runs' monitors. An interrupt ends all runs and goes on; each
-    monitor then holds what its run has found so far.
+    Parameters
+    ----------
+    solver : Solver
+        What minimises.
+    objective : Objective
+        What is minimised.
+    rule : StoppingRule
+        When a run ends.
+    initialize : callable
+        From what the features are measured from (or None) to a random start.
+    given : list of ndarrays
+        Starts that are not random; they come first.
+    n_starts : int
+        How many starts there are.
+    random_state : RandomState
+        The source of the runs' own random numbers, so that no run depends on the others.
+    validator : Validator, optional
+        Cost and accuracy on rows that are not fitted to.
+    callbacks : FitCallbacks
+        Told of the iterations.
+    verbose : int
+        Print every so many iterations; 0 for none.
     """
 
-    def minimize(run: Run) -> None:
-        solver.minimize(run.objective, run.theta, run.monitor, run.random_state)
+    solver: Solver
+    objective: Objective
+    rule: StoppingRule
+    initialize: Callable[[NDArray | None], NDArray]
+    given: list[NDArray]
+    n_starts: int
+    random_state: np.random.RandomState
+    validator: Validator | None
+    callbacks: FitCallbacks
+    verbose: int = 0
+    runs: dict[int, Progress] = field(default_factory=dict)
+    outcome: Outcome | None = None
 
-    with ThreadPoolExecutor(min(len(runs), n_threads)) as executor:
+    def run(self, cancellation: Cancellation) -> Outcome:
+        """Minimise from every start and choose the best of the results, which is `outcome`.
+
+        Parameters
+        ----------
+        cancellation : Cancellation
+            A request to end, which each run obeys between two blocks of rows; what the runs have
+            found by then is the outcome.
+
+        Raises
+        ------
+        ValueError
+            If J is not finite at any start: there is nothing to keep.
+        """
         try:
-            if len(runs) == 1:
-                # In this thread, where an interrupt reaches it at once.
-                minimize(runs[0])
-                return
-            pending = {executor.submit(minimize, run) for run in runs}
-            while pending:
-                # A wait that ends now and then lets an interrupt through on every system.
-                done, pending = wait(pending, timeout=0.1, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-        except BaseException:
-            # Leaving the executor waits for the runs that are under way.
-            for run in runs:
-                run.monitor.interrupt()
-            executor.shutdown(wait=True, cancel_futures=True)
+            with quiet_overflow(), self.objective.running(cancellation) as objective:
+                preparation = self.solver.prepare(objective)
+            n_random = self.n_starts - len(self.given)
+            starts = self.given + [self.initialize(preparation.centre) for _ in range(n_random)]
+            self._minimize_from(starts, preparation, cancellation)
+        except Cancelled:
+            pass
+        except KeyboardInterrupt:
+            # A solver or a callback has raised it itself.
+            self.outcome = self._best()
             raise
+        self.outcome = self._best()
+        return self.outcome
 
+    def _minimize_from(
+        self, starts: list[NDArray], preparation: Preparation, cancellation: Cancellation
+    ) -> None:
+        """Run the solver from every start, several at a time where it can."""
+        rows = self.objective.rows
+        n_parallel = min(len(starts), rows.n_threads) if self.solver.concurrent else 1
+        if n_parallel > 1:
+            rows = rows.on_threads(max(1, rows.n_threads // len(starts)))
+        objective = self.objective.on(rows)
+        seeds = [self.random_state.randint(np.iinfo(np.int32).max) for _ in starts]
 
-def best_of(runs: list[Run]) -> Run:
-    """The run of lowest J, or of lowest validation cost where there is one.
+        def minimize(index: int) -> None:
+            rng = np.random.RandomState(seeds[index])
+            self._minimize(index, objective, starts[index], preparation, cancellation, rng)
 
-    Raises
-    ------
-    ValueError
-        If J is not finite at any start: there is nothing to keep.
-    """
-    usable = [run for run in runs if run.monitor.best_theta is not None]
-    if not usable:
-        raise ValueError(
-            "J is not finite at the start. Scale the features (StandardScaler), or choose a "
-            "smaller init_epsilon or theta_init."
+        if n_parallel == 1:
+            for index in range(len(starts)):
+                minimize(index)
+            return
+        with ThreadPoolExecutor(n_parallel) as executor:
+            runs = [executor.submit(minimize, index) for index in range(len(starts))]
+            done, _ = wait(runs, return_when=FIRST_EXCEPTION)
+            if any(run.exception() for run in done):
+                cancellation.request()
+            for run in runs:
+                run.result()
+
+    def _minimize(
+        self,
+        index: int,
+        objective: Objective,
+        theta: NDArray,
+        preparation: Preparation,
+        cancellation: Cancellation,
+        rng: np.random.RandomState,
+    ) -> None:
+        """One run, from one start."""
+        table = Table(self.verbose, index + 1 if self.n_starts > 1 else None)
+        with ExitStack() as stack:
+            stack.enter_context(quiet_overflow())
+            objective = stack.enter_context(objective.running(cancellation))
+            validator = self.validator
+            if validator is not None:
+                validator = stack.enter_context(validator.running(cancellation))
+            progress = self.runs[index] = Progress(
+                self.rule,
+                validate=validator,
+                callbacks=self.callbacks.run(index),
+                table=table,
+                cancellation=cancellation,
+            )
+            try:
+                self.solver.minimize(objective, theta, progress, preparation, rng)
+            except (Cancelled, KeyboardInterrupt) as interrupt:
+                if progress.running:
+                    progress.end(Status.INTERRUPTED)
+                if isinstance(interrupt, KeyboardInterrupt):
+                    raise
+            finally:
+                table.end(progress.message)
+
+    def _best(self) -> Outcome:
+        """The run of lowest J, or of lowest validation cost where there is one."""
+        usable = []
+        for index in sorted(self.runs):
+            progress = self.runs[index]
+            best = self._exact(progress)
+            if best is not None:
+                usable.append((best, progress))
+        if not usable:
+            raise ValueError(
+                "J is not finite at the start. Scale the features (StandardScaler), or choose a "
+                "smaller init_epsilon or theta_init."
+            )
+        best, progress = min(usable, key=lambda pair: pair[0].rank)
+        return Outcome(
+            best,
+            progress.status,
+            progress.message,
+            progress.n_iter,
+            progress.n_evaluations,
+            columns(progress.entries),
         )
-    return min(usable, key=lambda run: run.monitor.rank)
 
-
-def warn_unless_converged(solver: Solver, run: Run) -> None:
-    """A ConvergenceWarning that says how far the fit came, why it ended and what to do."""
-    result = run.result()
-    if result.success:
-        return
-    warnings.warn(
-        f"{type(solver).__name__} stopped before it converged: {result.message} The best "
-        f"parameters have J = {result.fun:.8g}, largest gradient entry {result.gradient_max:.3g} "
-        f"(tol={run.monitor.tol:g}), after {result.nit} iterations, {result.nfev} evaluations. "
-        f"{solver.advice}",
-        ConvergenceWarning,
-        stacklevel=3 + DECORATOR_FRAMES,
-    )
-
-
-def warn_interrupted(run: Run) -> None:
-    """A warning that says what an interrupted fit has kept."""
-    monitor = run.monitor
-    warnings.warn(
-        f"The fit was interrupted after {monitor.n_iter} iterations; the best parameters so far "
-        f"are kept (J = {monitor.best_loss:.8g}, largest gradient entry "
-        f"{monitor.best_gradient_max:.3g}).",
-        ConvergenceWarning,
-        stacklevel=3 + DECORATOR_FRAMES,
-    )
+    def _exact(self, progress: Progress) -> Best | None:
+        """The best of a run, with J on all rows in their precision, however the run has ended."""
+        best = progress.best
+        with quiet_overflow():
+            if best is not None and not best.exact:
+                iterate = Iterate.at(best.theta, self.objective)
+                best = Best(best.theta, iterate.loss, iterate.gradient_max, best.validation, True)
+                progress.n_evaluations += 1
+            if progress.candidate is not None:
+                # Interrupted in the head start, which knows J on some rows only.
+                iterate = Iterate.at(progress.candidate, self.objective)
+                validation = self.validator(iterate.theta) if self.validator else None
+                found = Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, True)
+                progress.n_evaluations += 1
+                if best is None or found.rank < best.rank:
+                    best = found
+        return best

@@ -52,28 +52,22 @@ class Workspace(NamedTuple):
 
 
 class Workspaces:
-    """As many workspaces as are in use at a time.
+    """As many workspaces of each network as are in use at a time."""
 
-    Parameters
-    ----------
-    network : Network
-        Whose blocks are worked on.
-    """
-
-    def __init__(self, network: Network):
-        self._network = network
-        self._free: list[Workspace] = []
+    def __init__(self) -> None:
+        self._free: dict[Network, list[Workspace]] = {}
 
     @contextmanager
-    def borrow(self, n_rows: int, dtype: DTypeLike) -> Iterator[Workspace]:
+    def borrow(self, network: Network, n_rows: int, dtype: DTypeLike) -> Iterator[Workspace]:
         """A workspace for blocks of `n_rows` rows that nobody else uses meanwhile."""
+        free = self._free.setdefault(network, [])
         try:
-            workspace = self._free.pop()
+            workspace = free.pop()
         except IndexError:
-            workspace = Workspace.of(self._network, n_rows, dtype)
+            workspace = Workspace.of(network, n_rows, dtype)
         if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:
-            workspace = Workspace.of(self._network, n_rows, dtype)
+            workspace = Workspace.of(network, n_rows, dtype)
         try:
             yield workspace
         finally:
-            self._free.append(workspace)
+            free.append(workspace)

@@ -1,7 +1,23 @@
 """What all tests share."""
 
+import sys
+from time import monotonic, sleep
+
+import pytest
 from hypothesis import settings
 
 # The same examples in every run: a failure is the code's, and can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def no_thread_is_left():
+    """Every thread that has begun in a test ends with it, soon."""
+    # Those that run, by their identifiers: not what `threading` remembers of them.
+    before = set(sys._current_frames())
+    yield
+    deadline = monotonic() + 20.0
+    while left := set(sys._current_frames()) - before:
+        assert monotonic() < deadline, f"{len(left)} threads are left"
+        sleep(0.01)

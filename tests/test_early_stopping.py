@@ -159,6 +159,8 @@ class TestGivenValidationRows:
             assert clf.validation_scores_[-1] == clf.score(X_val, y_val)
 
 
+# The penalty is meant to outweigh the costs.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_the_watched_cost_has_no_penalty(noisy):
     X, y, X_val, y_val = noisy
     clf = BackpropClassifier((4,), 20.0, random_state=0).fit(X, y, X_val=X_val, y_val=y_val)

@@ -84,12 +84,14 @@ def test_the_small_network_of_the_notes_is_below_1e_9():
 
 def lambda_instead_of_lambda_over_m(problem, objective, theta):
     J, D = objective(theta)
-    return J, D + objective.penalised * theta * objective.reg_lambda * (1 - 1 / objective.weight)
+    return J, D + objective.penalty.penalised * theta * objective.penalty.l2 * (
+        objective.weight - 1
+    )
 
 
 def penalised_bias(problem, objective, theta):
     J, D = objective(theta)
-    return J, D + ~objective.penalised * theta * objective.reg_lambda / objective.weight
+    return J, D + ~objective.penalty.penalised * theta * objective.penalty.l2
 
 
 def not_divided_by_m(problem, objective, theta):
@@ -100,7 +102,7 @@ def not_divided_by_m(problem, objective, theta):
 def missing_sigmoid_gradient(problem, objective, theta):
     J, _ = objective(theta)
     _, D = problem._replace(theta=theta).reference(
-        reg_lambda=objective.reg_lambda, g_prime=lambda z: 1.0
+        reg_lambda=objective.penalty.l2 * objective.weight, g_prime=lambda z: 1.0
     )
     return J, D
 

@@ -194,6 +194,8 @@ def test_one_proximal_step_of_adam_by_its_formula(wine):
     np.testing.assert_allclose(clf.network_.unroll(clf.theta_), expected, rtol=1e-9, atol=1e-14)
 
 
+# All weights are zero, as they are meant to be.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 @pytest.mark.parametrize("solver", ["lbfgs", GradientDescent(0.5)])
 def test_a_lambda_beyond_every_gradient_leaves_the_biases_alone(cancer, solver):
     X, y = cancer

@@ -1,6 +1,8 @@
 """What a fit reports: curves, the result, warnings, the table, and what an interrupt keeps."""
 
+import inspect
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -11,16 +13,21 @@ import joblib
 import numpy as np
 import polars  # noqa: F401, it handles signals too
 import pytest
+from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from skbackprop import BackpropClassifier, Network, Objective
-from skbackprop.monitoring import Monitor
-from skbackprop.solvers import SGD, Adam, GradientDescent, TimeDecay
+from skbackprop import BackpropClassifier, Network, Objective, change_of_variables
+from skbackprop.change_of_variables import Preconditioner
+from skbackprop.interrupts import Cancellation
+from skbackprop.monitoring import Iterate, Progress, Status, StoppingRule
+from skbackprop.solvers import CG, LBFGS, SGD, Adam, GradientDescent, TimeDecay
 
+FIT = inspect.unwrap(BackpropClassifier.fit).__code__
+TIMEOUT = 30  # seconds, for threads that wait for each other
 SOLVERS = ["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
 
 
@@ -178,8 +185,9 @@ def test_the_best_iterate_is_kept_not_the_last(iris):
 def test_verbose_prints_a_line_for_each_iteration(iris, solver, capsys):
     with pytest.warns(ConvergenceWarning):
         clf = small(solver=solver, max_iter=3, tol=1e-9, verbose=1).fit(*iris)
-    header, *lines = capsys.readouterr().out.splitlines()
+    header, *lines, end = capsys.readouterr().out.splitlines()
     assert "J" in header.split()
+    assert end == clf.optimize_result_.message
     assert [int(line.split()[0]) for line in lines] == [0, 1, 2, 3]
     printed = [float(line.split()[1]) for line in lines[1:]]
     np.testing.assert_allclose(printed, clf.loss_curve_, atol=1e-8)
@@ -191,7 +199,7 @@ def test_verbose_prints_the_validation_cost(iris, capsys):
     X, y = iris
     with pytest.warns(ConvergenceWarning):
         clf = small(max_iter=3, tol=1e-9, verbose=1).fit(X, y, X_val=X[::2], y_val=y[::2])
-    lines = capsys.readouterr().out.splitlines()[2:]
+    lines = capsys.readouterr().out.splitlines()[2:-1]
     printed = [float(line.split()[3]) for line in lines]
     np.testing.assert_allclose(printed, clf.validation_loss_curve_, atol=1e-6)
 
@@ -206,16 +214,29 @@ def test_silent_by_default(iris, solver, capfd):
 # -- Ctrl-C ------------------------------------------------------------------------------
 
 
-class CtrlC:
-    """A standard output that interrupts the process once it has seen some lines."""
+@pytest.fixture(autouse=True)
+def sigint_raises():
+    """Python's own handler, also where SIGINT is ignored: in a background job of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
-    def __init__(self, n_lines):
-        self.n_lines, self.text = n_lines, ""
+
+class CtrlC:
+    """A standard output that interrupts the process once it has seen some lines.
+
+    It is written to in the thread of the fit, which goes on when the main thread, to which the
+    signal comes, has asked it to end.
+    """
+
+    def __init__(self, n_lines, requested):
+        self.n_lines, self.requested, self.text = n_lines, requested, ""
 
     def write(self, text):
         self.text += text
         if text.endswith("\n") and self.text.count("\n") == self.n_lines:
-            signal.raise_signal(signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert self.requested.wait(TIMEOUT)
 
     def flush(self):
         pass
@@ -224,9 +245,16 @@ class CtrlC:
 @pytest.fixture
 def ctrl_c_after(monkeypatch):
     """Interrupt a verbose fit after the line of an iteration (there is a header and a start)."""
+    requested = threading.Event()
+    request = Cancellation.request
+
+    def request_and_tell(self):
+        request(self)
+        requested.set()
 
     def after(iteration):
-        monkeypatch.setattr(sys, "stdout", CtrlC(iteration + 2))
+        monkeypatch.setattr(Cancellation, "request", request_and_tell)
+        monkeypatch.setattr(sys, "stdout", CtrlC(iteration + 2, requested))
 
     yield after
     monkeypatch.undo()
@@ -374,7 +402,68 @@ def test_another_error_on_the_way_changes_nothing(iris, monkeypatch):
     assert joblib.hash(vars(clf)) == before
 
 
-# -- a run that goes on ----------------------------------------------------------------------
+@pytest.mark.parametrize("params", [{}, {"n_init": 3, "n_jobs": 1}, {"n_init": 4, "n_jobs": 2}])
+def test_further_interrupts_while_the_fit_ends_change_nothing(iris, params):
+    def in_fit(signum, frame):
+        """Interrupt a fit, and not the test after it."""
+        while frame is not None and frame.f_code is not FIT:
+            frame = frame.f_back
+        if frame is not None:
+            raise KeyboardInterrupt
+
+    def interrupt():
+        time.sleep(0.2)
+        while not ended.wait(0.001):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, in_fit)
+    clf = small(solver=GradientDescent(1e-6), max_iter=10**6, n_iter_no_change=10**6, **params)
+    ended, sender = threading.Event(), threading.Thread(target=interrupt)
+    sender.start()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            with pytest.raises(KeyboardInterrupt):
+                clf.fit(*iris)
+    finally:
+        ended.set()
+        sender.join()
+    # An interrupt that arrives while what is kept is being said leaves it as it was, or whole.
+    if hasattr(clf, "theta_"):
+        assert clf.n_iter_ == len(clf.loss_curve_)
+        loss = Objective(clf.network_, *iris, reg_lambda=1.0)(clf.optimize_result_.x)[0]
+        np.testing.assert_allclose(loss, clf.loss_, rtol=1e-12)
+
+
+def test_an_interrupt_in_the_head_start_keeps_where_it_has_led(ctrl_c_after):
+    X, y = load_digits(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    clf = BackpropClassifier(10, verbose=1, random_state=0)
+    ctrl_c_after(12)  # in the head start, the first part of a fit of so many rows
+    with pytest.warns(ConvergenceWarning, match="interrupted after 0 iterations"):
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(X, y)
+    assert set(clf.history_["stage"]) == {"head start"}
+    assert clf.loss_curve_ == []
+    objective = Objective(clf.network_, X, y, reg_lambda=1.0)
+    start = clf.network_.initialize(random_state=0, centre=X.mean(axis=0))
+    assert objective(clf.optimize_result_.x)[0] == clf.loss_ < 0.9 * objective(start)[0]
+
+
+def test_an_interrupt_in_float32_states_j_in_float64(ctrl_c_after):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((900, 100)), np.arange(900) % 3
+    clf = BackpropClassifier(200, verbose=1, random_state=0)
+    ctrl_c_after(3)
+    with pytest.warns(ConvergenceWarning, match="interrupted after 3 iterations"):
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(X, y)
+    assert clf.history_["stage"] == ["float32"] * 3
+    objective = Objective(clf.network_, X, y, reg_lambda=1.0)
+    assert clf.loss_ == objective(clf.optimize_result_.x)[0]
+
+
+# -- what is kept is one instant, and the best ---------------------------------------------------
 
 
 class Iterations:
@@ -393,28 +482,213 @@ class Iterations:
         return False
 
 
-@pytest.mark.parametrize("go_on", ["restate", "resume"])
-def test_callbacks_hear_of_the_iterations_after_an_end_that_was_none(go_on):
+def iterate(loss, gradient_max):
+    return Iterate(np.array([loss]), loss, np.zeros(1), loss, gradient_max)
+
+
+@pytest.fixture
+def objective(iris):
+    return Objective(Network((4, 3, 3)), *iris, reg_lambda=1.0)
+
+
+def progress_of(objective, **rule):
+    progress = Progress(
+        StoppingRule(**{"tol": 1e-6, "max_iter": 9, "n_iter_no_change": 9, **rule}),
+        callbacks=Iterations(),
+    )
+    progress.enter("float64", objective)
+    return progress
+
+
+def test_a_small_gradient_far_above_the_lowest_j_is_no_convergence(objective):
+    progress = progress_of(objective)
+    progress.start(iterate(3.0, 1.0))
+    progress.advance(iterate(1.0, 0.5))
+    assert progress.advance(iterate(2.0, 1e-9)) is Status.RUNNING
+    assert progress.best.loss == 1.0
+    # At the minimum J is flat to rounding, and the gradient says where it is.
+    assert progress.advance(iterate(1.0 + 1e-15, 1e-9)) is Status.CONVERGED
+    assert progress.best.gradient_max == 1e-9
+
+
+def test_callbacks_hear_of_the_iterations_after_an_end_that_was_none(objective):
     """float64 may not agree that J has converged; a line search may be tried again."""
-    theta, flat, steep = np.zeros(1), np.array([1e-9]), np.array([1.0])
-    monitor = Monitor(tol=1e-6, max_iter=9, n_iter_no_change=1, callbacks=Iterations())
-    assert not monitor.start(theta, 2.0, steep)
-    if go_on == "restate":
-        assert monitor(theta, 1.0, flat)
-        assert not monitor.restate(1.0, steep)
-    else:
-        assert monitor(theta, 3.0, steep)
-        assert monitor.resume()
-    assert not monitor(theta, 0.5, steep)
-    assert monitor.callbacks.n_ended == 2
+    progress = progress_of(objective, n_iter_no_change=1)
+    progress.enter("float32", objective.astype(np.float32), decides=False)
+    progress.start(iterate(2.0, 1.0))
+    assert progress.advance(iterate(1.0, 1e-9)) is Status.CONVERGED
+    progress.resume()
+    progress.enter("float64", objective)
+    assert progress.start(iterate(1.0, 1.0)) is Status.RUNNING
+    assert progress.advance(iterate(1.5, 1.0)) is Status.NO_CHANGE
+    progress.resume()
+    progress.start(iterate(1.0, 1.0))
+    assert progress.advance(iterate(0.5, 1.0)) is Status.RUNNING
+    assert progress.callbacks.n_ended == 3
 
 
-def test_a_better_start_is_told_to_the_monitor(capsys):
-    monitor = Monitor(tol=1e-6, max_iter=9, n_iter_no_change=9, verbose=True)
-    assert not monitor.start(np.zeros(1), 2.0, np.ones(1))
-    assert not monitor.start(np.ones(1), 1.0, np.ones(1))
-    assert (monitor.best_theta, monitor.best_loss, monitor.n_iter) == (1.0, 1.0, 0)
-    assert capsys.readouterr().out.count("iteration") == 1
+def test_a_later_stage_does_not_exceed_max_iter(objective):
+    progress = progress_of(objective, max_iter=1)
+    progress.enter("float32", objective.astype(np.float32), decides=False)
+    progress.start(iterate(2.0, 1.0))
+    assert progress.advance(iterate(1.0, 1e-9)) is Status.CONVERGED
+    progress.resume()
+    progress.enter("float64", objective)
+    assert progress.start(iterate(1.0, 1.0)) is Status.MAX_ITER
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 5, 17, 30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_more_iterations_than_max_iter(max_iter, dtype):
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((900, 100)).astype(dtype), np.arange(900) % 3
+    clf = BackpropClassifier(200, 30.0, max_iter=max_iter, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf.fit(X, y)
+    assert clf.n_iter_ == len(clf.loss_curve_) <= max_iter
+
+
+def test_a_plateau_does_not_override_a_lower_j():
+    X, y = load_wine(return_X_y=True)
+    clf = BackpropClassifier(
+        20,
+        0,
+        solver=SGD(1.0),
+        output_activation="softmax",
+        loss="squared_error",
+        max_iter=200,
+        random_state=0,
+    )
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y)
+    assert clf.loss_ == min(clf.loss_curve_)
+
+
+def test_early_stopping_never_rewinds():
+    """Validation is lowest early on; J goes on falling from where it was, stage after stage."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2500, 60))
+    y = (X[:, 0] + 0.3 * rng.standard_normal(2500) > 0).astype(int)
+    clf = BackpropClassifier(
+        190, 3.0, tol=1e-6, early_stopping=True, n_iter_no_change=1000, random_state=0
+    ).fit(X[:1500], y[:1500], X_val=X[1500:], y_val=y[1500:])
+    losses = np.array(clf.loss_curve_)
+    stages = [s for s in clf.history_["stage"] if s != "head start"]
+    assert {"float32", "float64"} <= set(stages)
+    assert np.argmin(clf.validation_loss_curve_) < len(losses) - 5
+    assert (np.diff(losses) <= 1e-6 * losses[1:]).all()
+
+
+def test_warnings_as_errors_leave_the_estimator_as_it_was(iris):
+    clf = small().fit(*iris)
+    before = joblib.hash(vars(clf))
+    clf.set_params(max_iter=2)
+    parameters = joblib.hash(vars(clf))
+    assert parameters != before
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConvergenceWarning):
+            clf.fit(*iris)
+    assert joblib.hash(vars(clf)) == parameters
+
+
+# -- history -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_history_has_an_entry_for_each_iteration(iris, solver):
+    X, y = iris
+    with pytest.warns(ConvergenceWarning):
+        clf = small(solver=solver, max_iter=7, tol=1e-12).fit(X, y, X_val=X[::3], y_val=y[::3])
+    history = clf.history_
+    assert {len(column) for column in history.values()} == {7}
+    assert history["iteration"] == list(range(1, 8))
+    assert history["rows"] == [150] * 7
+    assert history["loss"] == clf.loss_curve_
+    assert history["validation_loss"] == clf.validation_loss_curve_
+    assert history["validation_score"] == clf.validation_scores_
+    assert history["seconds"] == sorted(history["seconds"])
+    assert history["n_evaluations"] == sorted(history["n_evaluations"])
+    assert all(length > 0 for length in history["step_length"])
+    best = int(np.argmin(history["loss"]))
+    assert history["gradient_max"][best] == clf.optimize_result_.gradient_max
+
+
+def test_step_lengths_are_those_of_theta(iris):
+    X, y = iris
+    start = Network((4, 3, 3)).initialize(random_state=0)
+    thetas = [start]
+    for n_iter in (1, 2, 3):
+        clf = small(max_iter=n_iter, tol=1e-9)
+        with pytest.warns(ConvergenceWarning):
+            clf.fit(X, y, theta_init=start)
+        thetas.append(clf.optimize_result_.x)
+    expected = np.linalg.norm(np.diff(thetas, axis=0), axis=1)
+    np.testing.assert_allclose(clf.history_["step_length"], expected, rtol=1e-12)
+
+
+def test_the_history_is_a_frame_and_travels(iris):
+    pandas = pytest.importorskip("pandas", reason="frames need pandas")
+    clf = small(early_stopping=True).fit(*iris)
+    frame = pandas.DataFrame(pickle.loads(pickle.dumps(clf)).history_)
+    assert len(frame) == clf.n_iter_
+    assert frame.notna().all(axis=None)
+
+
+# -- stages --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def test_the_head_start_is_seen_in_the_history_and_in_the_table(digits, capsys):
+    clf = BackpropClassifier(10, 3.0, verbose=1, random_state=0).fit(*digits)
+    history = clf.history_
+    sampled = [i for i, stage in enumerate(history["stage"]) if stage == "head start"]
+    # One in 17 and in 5 of 1797 rows; one in 61 would be fewer than 100.
+    assert [history["rows"][i] for i in sampled] == [106] * 20 + [360] * 20
+    assert {history["iteration"][i] for i in sampled} == {0}
+    assert clf.n_iter_ == len(clf.loss_curve_) == len(history["loss"]) - len(sampled)
+    assert {history["n_evaluations"][i] for i in sampled} == {1}
+    printed = capsys.readouterr().out
+    assert printed.count("head start, 106 rows") == 21  # and where it starts from
+    assert printed.splitlines()[-1] == clf.optimize_result_.message
+
+
+@pytest.mark.parametrize("solver", [LBFGS, CG])
+def test_each_shortcut_can_be_switched_off(digits, solver):
+    plain = solver(head_start=False, change_of_variables=False, float32_stage=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clf = BackpropClassifier(10, 3.0, solver=plain, max_iter=25, random_state=0).fit(*digits)
+    assert set(clf.history_["stage"]) == {"float64"}
+    if solver is LBFGS:
+        # SciPy's own path from the same start.
+        objective = Objective(clf.network_, *digits, reg_lambda=3.0)
+        start = clf.network_.initialize(random_state=0, centre=digits[0].mean(axis=0))
+        options = {"maxcor": 30, "maxls": 50, "maxiter": 25, "ftol": 0.0, "gtol": 0.0}
+        expected = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        np.testing.assert_allclose(clf.loss_, expected.fun, rtol=1e-9)
+
+
+def test_a_line_search_that_fails_goes_on_in_plain_variables(digits, monkeypatch):
+    """However bad a change of variables is, it does not decide where the fit ends."""
+    X, y = digits
+
+    def useless(S):
+        scales = np.logspace(-20, 20, len(S))
+        return Preconditioner(np.diag(scales), np.diag(1.0 / scales))
+
+    monkeypatch.setattr(change_of_variables, "delta_preconditioner", useless)
+    clf = BackpropClassifier((8, 8), 30.0, max_iter=3000, random_state=0).fit(X, y)
+    assert clf.optimize_result_.status == "converged"
+    assert "plain" in clf.history_["stage"]
+    _, D = Objective(clf.network_, X, y, reg_lambda=30.0)(clf.optimize_result_.x)
+    assert np.abs(D).max() <= clf.tol
 
 
 def test_a_head_start_may_lead_to_the_minimum():

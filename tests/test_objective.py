@@ -21,7 +21,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 
 from skbackprop import Network, Objective, check_gradient, numerical_gradient
-from skbackprop.dropout import dropout_masks
+from skbackprop.dropout import dropout_masks, dropout_rates
+from skbackprop.rows import ArrayRows, RowBlock
 
 every_network = pytest.mark.parametrize("activations", HIDDEN_LAYERS, ids=hidden_id)
 every_loss = pytest.mark.parametrize(("output_activation", "loss"), OUTPUTS_AND_LOSSES)
@@ -69,8 +70,8 @@ def test_cost_and_gradient_equal_the_loop(
 def test_finite_differences_agree(activations, output_activation, loss, weighted, sparse):
     problem = problem_of(activations, output_activation, loss, weighted, sparse)
     objective = problem.objective(reg_lambda=1.3)
-    with objective.running():
-        assert check_gradient(objective, problem.theta) < 1e-8
+    with objective.running() as running:
+        assert check_gradient(running, problem.theta) < 1e-8
 
 
 @st.composite
@@ -116,8 +117,8 @@ def test_any_problem_equals_the_loop(problem_and_lambda):
 def test_any_problem_passes_the_gradient_check(problem_and_lambda):
     problem, reg_lambda = problem_and_lambda
     objective = problem.objective(reg_lambda=reg_lambda)
-    with objective.running():
-        assert check_gradient(objective, problem.theta) < 1e-8
+    with objective.running() as running:
+        assert check_gradient(running, problem.theta) < 1e-8
 
 
 # -- published numbers ----------------------------------------------------------------------
@@ -273,7 +274,8 @@ def test_integer_weights_are_repeated_rows(sparse):
     weighted = problem._replace(sample_weight=repeats).objective(reg_lambda=2)
     rows = np.repeat(np.arange(6), repeats)
     repeated = problem._replace(X=problem.X[rows], Y=problem.Y[rows]).objective(reg_lambda=2)
-    assert weighted.weight == repeated.weight == 12
+    assert repeated.weight == 12
+    assert_allclose(weighted.weight, 12, rtol=1e-15)
     J, D = weighted(problem.theta)
     J_repeated, D_repeated = repeated(problem.theta)
     assert_allclose(J, J_repeated, rtol=1e-14)
@@ -407,14 +409,14 @@ def test_nothing_that_comes_in_is_changed(activation, sparse):
 def test_every_call_returns_a_new_gradient(penalty):
     problem = random_problem()
     objective = problem.objective(reg_lambda=1, penalty=penalty)
-    with objective.running():
-        _, first = objective(problem.theta)
+    with objective.running() as running:
+        _, first = running(problem.theta)
         kept = first.copy()
-        _, second = objective(2 * problem.theta)
+        _, second = running(2 * problem.theta)
         assert not np.shares_memory(first, second)
         assert_array_equal(first, kept)
         first[:] = np.nan
-        assert_array_equal(objective(problem.theta)[1], kept)
+        assert_array_equal(running(problem.theta)[1], kept)
     assert not np.shares_memory(second, problem.theta)
 
 
@@ -427,13 +429,95 @@ def test_the_same_theta_has_the_same_bits():
     assert D.tobytes() == again_D.tobytes()
 
 
-def test_evaluations_are_counted():
-    problem = random_problem()
-    objective = problem.objective()
+def state(objective):
+    """Everything that an objective and its rows hold, by identity and by value."""
+    rows, penalty = objective.rows, objective.penalty
+    held = [vars(objective), vars(rows), vars(penalty), vars(objective.network)]
+    held.append(rows.examples._asdict())
+    parts = [part for attributes in held for part in attributes.items()]
+    return [name for name, _ in parts], [id(value) for _, value in parts], pickle.dumps(objective)
+
+
+@every_storage
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_an_objective_does_not_change(penalty, sparse):
+    problem = random_problem(weighted=True, sparse=sparse)
+    objective = problem.objective(reg_lambda=1, penalty=penalty, n_jobs=2)
+    before = state(objective)
+    masks = [np.full((7, 4), 2.0)]
     objective(problem.theta)
     objective.smooth(problem.theta)
-    objective.batch(problem.theta, slice(3))
-    assert objective.n_evaluations == 2
+    objective.batch(problem.theta, slice(None), dropout=masks)
+    objective.on(objective.rows.every_nth(2))(problem.theta)
+    objective.astype(np.float32)(problem.theta)
+    with objective.running() as running:
+        assert running is not objective
+        running(problem.theta)
+        objective(problem.theta)
+        assert state(objective) == before
+    with pytest.raises(ValueError, match="unrolled"):
+        objective(problem.theta[1:])
+    assert state(objective) == before
+
+
+@every_storage
+@every_weighting
+def test_the_same_objective_in_another_precision(weighted, sparse):
+    problem = random_problem((3, 4, 5, 3), 40, weighted=weighted, sparse=sparse)
+    objective = problem.objective(reg_lambda=1)
+    single = objective.astype(np.float32)
+    assert (objective.dtype, single.dtype) == (np.float64, np.float32)
+    given = problem._replace(X=problem.X.astype(np.float32)).objective(reg_lambda=1)
+    J, D = single(problem.theta)
+    given_J, given_D = given(problem.theta)
+    assert J == given_J
+    assert D.tobytes() == given_D.tobytes()
+    assert D.tobytes() != objective(problem.theta)[1].tobytes()
+    # Nothing is lost on the way to float32 and back.
+    again = single.astype(np.float64)
+    assert again(problem.theta)[1].tobytes() == objective(problem.theta)[1].tobytes()
+
+
+@every_weighting
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_an_objective_from_rows_is_that_of_their_examples(penalty, weighted):
+    problem = random_problem(weighted=weighted)
+    examples = RowBlock(problem.X, problem.Y, problem.sample_weight)
+    options = {"reg_lambda": 1.3, "penalty": penalty}
+    objective = Objective.from_rows(problem.network, ArrayRows.of(examples), **options)
+    expected = problem.objective(**options)
+    assert objective.weight == expected.weight
+    assert objective(problem.theta)[0] == expected(problem.theta)[0]
+    assert_array_equal(objective(problem.theta)[1], expected(problem.theta)[1])
+
+
+@every_weighting
+def test_an_objective_from_some_of_all_rows_has_the_penalty_of_all(weighted):
+    problem = random_problem(m=30, weighted=weighted)
+    some = problem._replace(
+        X=problem.X[:11],
+        Y=problem.Y[:11],
+        sample_weight=problem.sample_weight[:11] if weighted else None,
+    )
+    examples = RowBlock(some.X, some.Y, some.sample_weight)
+    m = problem.sample_weight.sum() if weighted else 30
+    rows = ArrayRows.of(examples, mean_weight=m / 30)
+    objective = Objective.from_rows(problem.network, rows, reg_lambda=2, weight=m)
+    J, D = objective(problem.theta)
+    mean_J, mean_D = some.reference()
+    w = problem.theta * objective.penalty.penalised
+    assert objective.weight == m
+    assert_allclose(J, mean_J + 2 / (2 * m) * (w @ w), rtol=1e-13)
+    assert_allclose(D, mean_D + 2 / m * w, rtol=0, atol=1e-14)
+
+
+def test_an_objective_tells_its_sizes():
+    problem = random_problem((3, 5, 4, 2))
+    objective = problem.objective()
+    assert objective.n_rows == 7
+    assert objective.n_parameters == 3 * 5 + 5 + 5 * 4 + 4 + 4 * 2 + 2
+    assert objective.hidden_units == (5, 4)
+    assert random_problem((3, 2)).objective().hidden_units == ()
 
 
 def test_an_objective_can_be_pickled():
@@ -499,7 +583,7 @@ def test_the_penalty_of_a_batch_has_the_full_m(weighted):
     # How much more or less than three average rows the batch weighs.
     share = problem.sample_weight[rows].sum() / (3 * m / 30) if weighted else 1
     objective = problem.objective(reg_lambda=2)
-    w = problem.theta * objective.penalised
+    w = problem.theta * objective.penalty.penalised
     J, D = objective.batch(problem.theta, rows)
     assert_allclose(J, share * mean_J + 2 / (2 * m) * (w @ w), rtol=1e-13)
     assert_allclose(D, share * mean_D + 2 / m * w, rtol=0, atol=1e-14)
@@ -513,8 +597,8 @@ def test_every_nth_row_estimates_the_same_j(sparse):
         X=problem.X[::4], Y=problem.Y[::4], sample_weight=problem.sample_weight[::4]
     )
     mean_J, mean_D = taken.objective(reg_lambda=0)(problem.theta)
-    w, m = problem.theta * objective.penalised, problem.sample_weight.sum()
-    some = objective.every_nth(4)
+    w, m = problem.theta * objective.penalty.penalised, problem.sample_weight.sum()
+    some = objective.on(objective.rows.every_nth(4))
     J, D = some(problem.theta)
     assert_allclose(J, mean_J + 2 / (2 * m) * (w @ w), rtol=1e-14)
     assert_allclose(D, mean_D + 2 / m * w, rtol=0, atol=1e-15)
@@ -538,10 +622,14 @@ def test_batches_are_on_average_the_whole(weighted, batch_size):
 # -- dropout --------------------------------------------------------------------------------------
 
 
+def masks_of(network, n_rows, dropout, rng, dtype=np.float64):
+    hidden_units = network.layer_sizes[1:-1]
+    return dropout_masks(hidden_units, n_rows, dtype, dropout_rates(hidden_units, dropout), rng)
+
+
 def test_masks_are_zero_or_one_over_the_keep_probability():
     network = Network((3, 400, 300, 2))
-    X = np.zeros((200, 3), dtype=np.float32)
-    masks = dropout_masks(network, X, (0.2, 0.5), np.random.RandomState(0))
+    masks = masks_of(network, 200, (0.2, 0.5), np.random.RandomState(0), np.float32)
     for mask, rate, units in zip(masks, (0.2, 0.5), (400, 300), strict=True):
         assert mask.shape == (200, units)
         assert mask.dtype == np.float32
@@ -559,8 +647,14 @@ def test_masks_are_zero_or_one_over_the_keep_probability():
 
 def test_no_dropout_needs_no_masks():
     network = Network((3, 4, 2))
-    assert dropout_masks(network, np.zeros((5, 3)), 0.0, None) is None
-    assert dropout_masks(Network((3, 2)), np.zeros((5, 3)), 0.0, None) is None
+    assert masks_of(network, 5, 0.0, None) is None
+    assert masks_of(Network((3, 2)), 5, 0.0, None) is None
+
+
+def test_one_layer_may_be_without_dropout():
+    first, second = masks_of(Network((3, 4, 5, 2)), 20, (0.0, 0.5), np.random.RandomState(0))
+    assert_array_equal(first, np.ones((20, 4)))
+    assert set(second.ravel()) == {0.0, 2.0}
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.8])
@@ -571,7 +665,7 @@ def test_the_expected_pre_activation_is_the_full_networks(rate):
     full = network.propagate(thetas, problem.X)
     # Every example n_draws times, each time with other units dropped.
     X = np.repeat(problem.X, n_draws, axis=0)
-    masks = dropout_masks(network, X, rate, np.random.RandomState(0))
+    masks = masks_of(network, len(X), rate, np.random.RandomState(0))
     Z = network.propagate(thetas, X, dropout=masks).logits.reshape(5, n_draws, 2)
     # A unit kept with probability p and divided by p has the variance a^2 (1 - p) / p.
     variance = (full.activations[0] ** 2 @ thetas[1][:, 1:].T ** 2) * rate / (1 - rate)
@@ -593,11 +687,11 @@ def test_the_gradient_with_dropped_units_is_that_of_the_thinned_network(
         (3, *hidden, 2), activation=activation, sparse=sparse, weighted=weighted
     )
     objective = problem.objective(reg_lambda=1)
+    rates = (0.3, 0.5)[: len(hidden)]
+    masks = masks_of(problem.network, 7, rates, np.random.RandomState(3))
 
     def thinned(theta):
-        rng = np.random.RandomState(3)
-        rates = (0.3, 0.5)[: len(hidden)]
-        return objective.batch(theta, slice(None), dropout=rates, random_state=rng)
+        return objective.batch(theta, slice(None), dropout=masks)
 
     assert check_gradient(thinned, problem.theta) < 1e-8
     assert thinned(problem.theta)[0] != objective(problem.theta)[0]
@@ -606,11 +700,9 @@ def test_the_gradient_with_dropped_units_is_that_of_the_thinned_network(
 def test_thinned_networks_by_hand():
     problem = random_problem((3, 4, 2))
     network = problem.network
-    (masks,) = dropout_masks(network, problem.X, 0.5, np.random.RandomState(0))
+    (masks,) = masks_of(network, 7, 0.5, np.random.RandomState(0))
     assert np.any(masks == 0)
-    J, D = problem.objective().batch(
-        problem.theta, slice(None), dropout=0.5, random_state=np.random.RandomState(0)
-    )
+    J, D = problem.objective().batch(problem.theta, slice(None), dropout=[masks])
     # For one example a mask is the same as other weights out of the hidden units.
     Theta1, Theta2 = network.reshape(problem.theta)
     costs, gradients = [], []
@@ -638,7 +730,7 @@ def test_thinned_networks_by_hand():
         ({"X": np.zeros(3)}, r"X must have shape \(m, 3\)"),
         ({"X": csr_matrix((7, 4))}, r"X must have shape \(m, 3\)"),
         ({"X": np.zeros((0, 3)), "y": np.zeros(0, int)}, "no rows"),
-        ({"y": [0, 1, 1]}, r"X has 7 rows.*\[3\]"),
+        ({"y": [0, 1, 1]}, "X has 7 rows, y has 3"),
         ({"y": [0, 1, 2, 1, 0, 1, 0]}, "0 to 1"),
         ({"y": [0, 1, -1, 1, 0, 1, 0]}, "0 to 1"),
         ({"y": [0.0, 0.5, 1, 1, 0, 1, 0]}, "integers"),
@@ -651,12 +743,17 @@ def test_thinned_networks_by_hand():
         ({"reg_lambda": -1e-3}, "reg_lambda must be"),
         ({"reg_lambda": np.nan}, "reg_lambda must be"),
         ({"reg_lambda": np.inf}, "reg_lambda must be"),
+        ({"reg_lambda": 10**400}, "reg_lambda must be"),
+        ({"reg_lambda": -(10**400)}, "reg_lambda must be"),
+        ({"reg_lambda": "1"}, "reg_lambda must be"),
+        ({"reg_lambda": 1 + 0j}, "reg_lambda must be"),
         ({"penalty": "elastic"}, "'elastic'.*'l2'.*'l1'"),
-        ({"sample_weight": np.ones(6)}, r"X has 7 rows.*\[6, 7\]"),
-        ({"sample_weight": [1, 1, 1, 1, 1, 1, -1]}, "sample_weight.*non-negative"),
-        ({"sample_weight": [1, 1, 1, 1, 1, 1, np.nan]}, "sample_weight.*non-negative"),
-        ({"sample_weight": [1, 1, 1, 1, 1, 1, np.inf]}, "sample_weight.*finite"),
-        ({"sample_weight": np.zeros(7)}, "sample_weight.*not zero everywhere"),
+        ({"sample_weight": np.ones(6)}, "X and sample_weight have.*: 7 and 6"),
+        ({"sample_weight": [1, 1, 1, 1, 1, 1, -1]}, "sample_weight has negative"),
+        ({"sample_weight": [1, 1, 1, 1, 1, 1, np.nan]}, "sample_weight contains NaN"),
+        ({"sample_weight": [1, 1, 1, 1, 1, 1, np.inf]}, "sample_weight contains NaN or inf"),
+        ({"sample_weight": np.zeros(7)}, "sample_weight is zero for every example"),
+        ({"sample_weight": 0.0}, "sample_weight is zero for every example"),
         ({"sample_weight": np.ones((7, 1))}, "sample_weight.*one-dimensional"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"n_jobs": 1.5}, "n_jobs"),
@@ -667,6 +764,16 @@ def test_bad_input_is_a_clear_error(changed, message):
     arguments = {"X": np.zeros((7, 3)), "y": [0, 1, 1, 1, 0, 1, 0], **changed}
     with pytest.raises(ValueError, match=message):
         Objective(Network((3, 4, 2)), **arguments)
+
+
+@pytest.mark.parametrize(("reg_lambda", "weight"), [(1.0, 1e-320), (1e300, 1e-10)])
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_weights_too_small_for_lambda_are_a_clear_error(penalty, reg_lambda, weight):
+    problem = random_problem()._replace(sample_weight=np.full(7, weight))
+    with pytest.raises(ValueError, match=r"over the sum of the weights.*not a finite number"):
+        problem.objective(reg_lambda=reg_lambda, penalty=penalty)
+    # Without a penalty nothing is divided by their sum.
+    problem.objective(penalty=penalty)
 
 
 @pytest.mark.parametrize(
@@ -680,15 +787,19 @@ def test_bad_input_is_a_clear_error(changed, message):
     ids=str,
 )
 def test_dropout_is_a_probability_for_each_hidden_layer(dropout, message):
-    problem = random_problem()
     with pytest.raises(ValueError, match=message):
-        problem.objective().batch(problem.theta, slice(None), dropout=dropout)
+        dropout_rates((4,), dropout)
 
 
 def test_dropout_needs_hidden_units():
-    problem = random_problem((3, 2))
     with pytest.raises(ValueError, match="hidden units"):
-        problem.objective().batch(problem.theta, slice(None), dropout=0.5)
+        dropout_rates((), 0.5)
+    assert dropout_rates((), 0.0).shape == (0,)
+
+
+def test_one_probability_is_for_every_hidden_layer():
+    assert dropout_rates((4, 5, 6), 0.3).tolist() == [0.3, 0.3, 0.3]
+    assert dropout_rates((4, 5), (0.1, 0.2)).tolist() == [0.1, 0.2]
 
 
 def test_the_targets_of_a_softmax_must_sum_to_one():

@@ -23,6 +23,8 @@ OURS = set(BackpropClassifier().get_params())
 # -- "lambda" ----------------------------------------------------------------------------
 
 
+# A lambda of 1000 is among those searched: it is rightly warned of.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_what_a_search_reports_is_what_the_constructor_takes():
     X, y = load_iris(return_X_y=True)
     grid = {"lambda": [0.1, 1000.0], "hidden_layer_sizes": [(3,)], "random_state": [0]}

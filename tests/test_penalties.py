@@ -7,7 +7,12 @@ from problems import random_problem
 from scipy.optimize import minimize_scalar
 
 from skbackprop import Objective, numerical_gradient
-from skbackprop.penalties import PENALTIES, minimum_norm_subgradient, soft_threshold
+from skbackprop.penalties import (
+    PENALTIES,
+    PenaltyTerm,
+    minimum_norm_subgradient,
+    soft_threshold,
+)
 
 NUMBERS = st.floats(-10, 10, allow_subnormal=False)
 STRENGTHS = st.floats(0, 5, allow_subnormal=False)
@@ -39,11 +44,11 @@ def test_soft_threshold_by_hand():
     assert soft_threshold(w, steps).tolist() == [-2.5, 0.0, 0.0, 0.0, 0.25, 1.0, 0.0]
 
 
-def test_objective_proximal_leaves_the_bias_alone():
+def test_the_proximal_step_of_a_penalty_leaves_the_bias_alone():
     problem = random_problem()
     objective = problem.objective(reg_lambda=2.0, penalty="l1")
     theta, step = problem.theta, 0.5
-    found = objective.proximal(theta.copy(), step)
+    found = objective.penalty.proximal(theta.copy(), step)
     shrink = step * 2.0 / 7
     for Found, Theta in zip(
         problem.network.reshape(found), problem.network.reshape(theta), strict=True
@@ -52,22 +57,22 @@ def test_objective_proximal_leaves_the_bias_alone():
         towards_zero = np.where(Theta > 0, Theta - shrink, Theta + shrink)
         expected = np.where(np.abs(Theta) <= shrink, 0.0, towards_zero)
         assert_allclose(Found[:, 1:], expected[:, 1:], atol=1e-15)
-    assert np.any(found[objective.penalised] == 0.0)
+    assert np.any(found[objective.penalty.penalised] == 0.0)
 
 
-def test_objective_proximal_takes_a_step_for_each_entry():
+def test_the_proximal_step_may_be_another_for_each_entry():
     problem = random_problem()
     objective = problem.objective(reg_lambda=2.0, penalty="l1")
     steps = np.random.RandomState(0).uniform(size=problem.theta.size)
-    found = objective.proximal(problem.theta, steps)
+    found = objective.penalty.proximal(problem.theta, steps)
     for j, step in enumerate(steps):
-        assert found[j] == objective.proximal(problem.theta, float(step))[j]
+        assert found[j] == objective.penalty.proximal(problem.theta, float(step))[j]
 
 
 def test_a_smooth_penalty_has_no_proximal_step():
     problem = random_problem()
     objective = problem.objective(reg_lambda=2.0)
-    assert_array_equal(objective.proximal(problem.theta, 0.5), problem.theta)
+    assert_array_equal(objective.penalty.proximal(problem.theta, 0.5), problem.theta)
 
 
 # -- the subgradient -------------------------------------------------------------------------
@@ -100,11 +105,75 @@ def test_steepest_descent_along_the_subgradient():
     theta = problem.theta.copy()
     theta[::3] = 0.0
     J, d = objective(theta)
-    assert np.any(d[objective.penalised & (theta == 0.0)] == 0.0)
-    assert np.any(d[objective.penalised & (theta == 0.0)] != 0.0)
+    assert np.any(d[objective.penalty.penalised & (theta == 0.0)] == 0.0)
+    assert np.any(d[objective.penalty.penalised & (theta == 0.0)] != 0.0)
     step = 1e-7
     slope = (objective(theta - step * d)[0] - J) / step
     assert_allclose(slope, -(d @ d), rtol=1e-5)
+
+
+# -- the term of J -------------------------------------------------------------------------------
+
+
+def term_of(l1, l2):
+    """A term for seven entries, of which two are biases."""
+    penalised = np.array([False, True, True, True, False, True, True])
+    return PenaltyTerm(l1, l2, penalised)
+
+
+THETA = np.array([3.0, -1.5, 0.25, 2.0, -4.0, 0.5, -0.125])
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.7), (0.3, 1.1)])
+def test_the_two_parts_make_the_penalty_and_its_gradient(l1, l2):
+    term = term_of(l1, l2)
+
+    def whole(theta):
+        # Of a cost that is 2 everywhere.
+        return term.add_kink(theta, *term.add_smooth(theta, 2.0, np.zeros(7)))
+
+    w = [-1.5, 0.25, 2.0, 0.5, -0.125]
+    by_hand = 2.0 + sum(l2 * w_j**2 / 2 + l1 * abs(w_j) for w_j in w)
+    J, D = whole(THETA)
+    assert_allclose(J, by_hand, rtol=1e-14)
+    assert_allclose(D, numerical_gradient(lambda theta: whole(theta)[0], THETA), atol=1e-9)
+    assert_array_equal(D[[0, 4]], 0.0)
+
+
+def test_the_squares_are_added_to_the_gradient_in_place():
+    gradient, kept = np.ones(7), THETA.copy()
+    _, found = term_of(0.3, 1.1).add_smooth(THETA, 2.0, gradient)
+    assert found is gradient
+    assert_array_equal(THETA, kept)
+
+
+def test_a_term_without_strength_adds_nothing():
+    term, gradient = term_of(0.0, 0.0), np.arange(7.0)
+    assert term.add_smooth(THETA, 2.0, gradient) == (2.0, gradient)
+    assert term.add_kink(THETA, 2.0, gradient) == (2.0, gradient)
+    assert_array_equal(gradient, np.arange(7.0))
+    assert_array_equal(term.proximal(THETA, 0.5), THETA)
+
+
+@pytest.mark.parametrize(("penalty", "l1", "l2"), [("l1", 1.0, 0.0), ("l2", 0.0, 1.0)])
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+def test_the_strengths_are_lambda_over_m(penalty, l1, l2, weighted):
+    problem = random_problem(weighted=weighted)
+    term = problem.objective(reg_lambda=0.9, penalty=penalty).penalty
+    m = problem.sample_weight.sum() if weighted else 7
+    assert_allclose([term.l1, term.l2], [l1 * 0.9 / m, l2 * 0.9 / m], rtol=1e-14)
+
+
+@given(st.lists(NUMBERS, min_size=7, max_size=7), STRENGTHS, STRENGTHS)
+def test_the_proximal_step_minimises_its_problem(entries, step, l1):
+    term, theta = term_of(l1, 0.9), np.array(entries)
+    found = term.proximal(theta, step)
+    assert_array_equal(found[[0, 4]], theta[[0, 4]])
+    # Convex, and each entry by itself.
+    others = np.append(np.linspace(-11, 11, 221), 0.0)
+    for v, w in zip(found[term.penalised], theta[term.penalised], strict=True):
+        value = 0.5 * (v - w) ** 2 + step * l1 * abs(v)
+        assert value <= (0.5 * (others - w) ** 2 + step * l1 * abs(others)).min() + 1e-12
 
 
 # -- J ---------------------------------------------------------------------------------------
@@ -121,7 +190,7 @@ def test_l1_adds_lambda_over_m_times_the_absolute_weights(weighted):
     free_J, free_D = problem.objective()(problem.theta)
     assert (smooth_J, smooth_D.tolist()) == (free_J, free_D.tolist())
     assert_allclose(J - smooth_J, 0.9 / m * absolute, rtol=1e-12)
-    assert_allclose(D - smooth_D, 0.9 / m * np.sign(problem.theta) * objective.penalised)
+    assert_allclose(D - smooth_D, 0.9 / m * np.sign(problem.theta) * objective.penalty.penalised)
 
 
 def test_the_kink_is_added_without_changing_the_smooth_gradient():
@@ -129,7 +198,7 @@ def test_the_kink_is_added_without_changing_the_smooth_gradient():
     objective = problem.objective(reg_lambda=0.9, penalty="l1")
     smooth_J, smooth_D = objective.smooth(problem.theta)
     kept = smooth_D.copy()
-    J, D = objective.add_l1(problem.theta, smooth_J, smooth_D)
+    J, D = objective.penalty.add_kink(problem.theta, smooth_J, smooth_D)
     assert_array_equal(smooth_D, kept)
     assert J == objective(problem.theta)[0]
     assert_array_equal(D, objective(problem.theta)[1])
@@ -169,8 +238,10 @@ def test_penalised_is_everything_but_column_zero():
     expected = [np.ones((4, 4)), np.ones((5, 5)), np.ones((2, 6))]
     for Theta in expected:
         Theta[:, 0] = 0
-    assert objective.penalised.dtype == bool
-    assert_array_equal(objective.penalised, np.concatenate([Theta.ravel() for Theta in expected]))
+    assert objective.penalty.penalised.dtype == bool
+    assert_array_equal(
+        objective.penalty.penalised, np.concatenate([Theta.ravel() for Theta in expected])
+    )
 
 
 def test_gradient_of_the_l1_penalty_by_differences():

@@ -7,7 +7,8 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, Objective
-from skbackprop.solvers.scipy_solvers import FLOAT32_PRODUCTS
+from skbackprop.solvers import BFGS, CG, LBFGS
+from skbackprop.solvers.stages import FLOAT32_PRODUCTS
 
 M, N, HIDDEN = 6000, 60, 190
 
@@ -28,16 +29,31 @@ def objective(clf, X, y):
     return Objective(clf.network_, X, y, reg_lambda=clf.reg_lambda)
 
 
+def fitted(clf, X, y, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clf.fit(X, y, **options)
+
+
+def stages(clf):
+    """The stages of a fit in the order of their first iterations."""
+    return list(dict.fromkeys(clf.history_["stage"]))
+
+
+@pytest.fixture(scope="module")
+def converged(large):
+    return classifier(tol=1e-6).fit(*large)
+
+
 def test_the_fit_is_large_enough(large):
-    clf = classifier(max_iter=1)
-    with pytest.warns(ConvergenceWarning):
-        clf.fit(*large)
-    assert objective(clf, *large).n_products >= FLOAT32_PRODUCTS
+    clf = fitted(classifier(max_iter=1), *large)
+    J = objective(clf, *large)
+    assert J.n_rows * J.n_parameters >= FLOAT32_PRODUCTS
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-6])
-def test_it_converges_in_float64(large, tol):
-    clf = classifier(tol=tol).fit(*large)
+def test_it_converges_in_float64(large, converged, tol):
+    clf = converged if tol == 1e-6 else classifier(tol=tol).fit(*large)
     J, D = objective(clf, *large)(clf.optimize_result_.x)
     assert np.abs(D).max() <= tol
     assert clf.optimize_result_.gradient_max == pytest.approx(np.abs(D).max(), rel=1e-6)
@@ -45,13 +61,63 @@ def test_it_converges_in_float64(large, tol):
     assert len(clf.loss_curve_) == clf.n_iter_
 
 
+def test_the_history_tells_the_precision_of_each_iteration(converged):
+    assert stages(converged) == ["head start", "float32", "float64"]
+    history = converged.history_
+    counted = np.array(history["iteration"]) > 0
+    assert counted.sum() == converged.n_iter_
+    # One after the other, and not in vain.
+    first = history["stage"].index("float32")
+    last = history["stage"].index("float64")
+    assert last - first > 20
+    assert set(history["stage"][first:last]) == {"float32"}
+    assert set(history["stage"][last:]) == {"float64"}
+    assert history["loss"][last - 1] < 0.99 * history["loss"][first]
+    assert set(np.array(history["rows"])[counted]) == {M}
+    assert max(np.array(history["rows"])[~counted]) < M
+
+
+def test_it_can_be_switched_off_and_ends_at_the_same_cost(large, converged):
+    clf = classifier(tol=1e-6, solver=LBFGS(float32_stage=False)).fit(*large)
+    assert "float32" not in stages(clf)
+    J, D = objective(clf, *large)(clf.optimize_result_.x)
+    assert np.abs(D).max() <= 1e-6
+    assert clf.loss_ == J
+    assert clf.loss_ == pytest.approx(converged.loss_, rel=1e-6)
+
+
+@pytest.mark.parametrize("stage", [True, False], ids=["on", "off"])
+def test_conjugate_gradients_have_the_stage_too(large, stage):
+    clf = fitted(classifier(max_iter=3, solver=CG(float32_stage=stage)), *large)
+    assert ("float32" in stages(clf)) == stage
+    J, _ = objective(clf, *large)(clf.optimize_result_.x)
+    assert clf.loss_ == J
+
+
+def test_a_small_fit_is_float64_throughout(large):
+    X, y = large
+    for solver in (LBFGS(), BFGS(), CG()):
+        clf = BackpropClassifier(3, 3.0, random_state=0, solver=solver)
+        fitted(clf, X[:300], y[:300])
+        assert "float32" not in stages(clf)
+
+
+@pytest.mark.parametrize("solver", [LBFGS(), LBFGS(float32_stage=False)], ids=["on", "off"])
+def test_float32_rows_begin_in_float32_whatever_their_number(large, solver):
+    X, y = large
+    X = X[:300].astype(np.float32)
+    clf = fitted(BackpropClassifier(3, 3.0, random_state=0, solver=solver, tol=1e-6), X, y[:300])
+    assert stages(clf)[0] == "float32"
+    # The convergence that float32 cannot show is that of float64.
+    _, D = objective(clf, X.astype(np.float64), y[:300])(clf.optimize_result_.x)
+    assert clf.optimize_result_.success
+    assert np.abs(D).max() <= 2e-6
+
+
 @pytest.mark.parametrize("params", [{"max_iter": 7}, {"early_stopping": True}])
 def test_a_fit_that_ends_early_states_its_cost_in_float64(large, params):
     X, y = large
-    clf = classifier(**params)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        clf.fit(X[:4500], y[:4500], X_val=X[4500:], y_val=y[4500:])
+    clf = fitted(classifier(**params), X[:4500], y[:4500], X_val=X[4500:], y_val=y[4500:])
     J, _ = objective(clf, X[:4500], y[:4500])(clf.optimize_result_.x)
     assert clf.loss_ == J
 
@@ -65,3 +131,5 @@ def test_features_beyond_the_range_of_float32(large):
         clf.fit(scaled, y)
     assert np.isfinite(clf.loss_)
     assert clf.n_iter_ > 0
+    # Its float32 is of no use.
+    assert clf.history_["stage"][-1] in ("float64", "plain")

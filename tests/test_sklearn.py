@@ -53,8 +53,10 @@ CHECKED = [
         for estimator, check in estimator_checks_generator(clf)
     ],
 )
-# The checks set max_iter to a few iterations and go on with what these give.
+# The checks set max_iter to a few iterations and go on with what these give; the data of some
+# have nothing that tells the classes apart.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -108,6 +110,8 @@ def test_cross_val_score_is_that_of_the_folds_by_hand(iris):
 
 # scikit-learn below 1.7 makes an array of the values, of which NumPy below 1.24 warns.
 @pytest.mark.filterwarnings("ignore:Creating an ndarray from ragged nested sequences")
+# A lambda of 1000 is among those searched: it is rightly warned of.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_grid_search_over_lambda_and_hidden_units(iris):
     X, y = iris
     grid = {"lambda": [0.1, 1.0, 1000.0], "hidden_layer_sizes": [3, (5, 4)]}
@@ -127,6 +131,8 @@ def test_grid_search_over_lambda_and_hidden_units(iris):
         np.testing.assert_allclose(cross_val_score(clf, X, y, cv=3).mean(), score)
 
 
+# A lambda of 1000 is among those searched: it is rightly warned of.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_grid_search_in_a_pipeline_finds_the_key_lambda(iris):
     X, y = iris
     pipeline = make_pipeline(StandardScaler(), BackpropClassifier(3, random_state=0))
@@ -160,6 +166,8 @@ def test_grid_search_over_solvers(iris):
     np.testing.assert_allclose(np.ptp(search.cv_results_["mean_test_score"]), 0.0, atol=1e-12)
 
 
+# A lambda of 1000 is among those searched: it is rightly warned of.
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 def test_halving_grid_search(iris):
     X, y = iris
     grid = {"lambda": [0.1, 1000.0], "hidden_layer_sizes": [3, 5]}

@@ -225,7 +225,7 @@ def test_mini_batches_of_weighted_rows(iris, start):
         network = Network(SIZES)
         objective = Objective(network, X[rows], y[rows], sample_weight=w[rows])
         gradient = objective(theta)[1] * w[rows].sum() / (50 * w.mean())
-        gradient += LAMBDA / w.sum() * theta * objective.penalised
+        gradient += LAMBDA / w.sum() * theta * objective.penalty.penalised
         theta = theta - 0.05 * gradient
     solver = SGD(0.05, momentum=0.0, batch_size=50, shuffle=False)
     clf = BackpropClassifier((3,), LAMBDA, solver=solver, max_iter=1)

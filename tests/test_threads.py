@@ -1,5 +1,10 @@
+import gc
+import os
+import signal
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -8,7 +13,8 @@ from numpy.testing import assert_array_equal
 from problems import random_problem
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from skbackprop.objective import partition
+from skbackprop import BackpropClassifier
+from skbackprop.rows import partition
 from skbackprop.threads import resolve_n_jobs, row_threads, single_threaded_blas
 
 TIMEOUT = 30  # seconds, for threads that wait for each other
@@ -39,13 +45,6 @@ def two_blas_threads():
     set_blas_threads(2)
     yield blas_threads()
     set_blas_threads(max(before, default=1))
-
-
-@pytest.fixture
-def no_thread_is_left():
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before
 
 
 def large_problem(sparse=False, dtype=np.float64, weighted=False):
@@ -164,6 +163,199 @@ def test_a_limit_of_the_user_is_respected_and_left_in_place(two_blas_threads):
     assert blas_threads() == two_blas_threads
 
 
+def test_a_hold_may_be_released_more_than_once(two_blas_threads):
+    with single_threaded_blas():
+        hold = single_threaded_blas()
+        with hold:
+            pass
+        hold.__exit__(None, None, None)
+        del hold
+        gc.collect()
+        # It was not the other's.
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
+def test_a_hold_that_is_taken_but_never_left_ends_with_its_owner(two_blas_threads):
+    # An interrupt between taking it and the block under it has this effect.
+    hold = single_threaded_blas()
+    hold.__enter__()
+    assert blas_threads() <= {1}
+    del hold
+    gc.collect()
+    assert blas_threads() == two_blas_threads
+    with single_threaded_blas():
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
+def test_a_hold_whose_end_was_interrupted_is_found_by_the_next(two_blas_threads, monkeypatch):
+    hold = single_threaded_blas()
+    # An interrupt while it is being collected: its release does not happen.
+    monkeypatch.delattr(type(hold), "__del__")
+    hold.__enter__()
+    del hold
+    gc.collect()
+    assert blas_threads() <= {1}
+    with single_threaded_blas():
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
+def test_a_hold_that_is_never_taken_lifts_no_limit(two_blas_threads):
+    with single_threaded_blas():
+        single_threaded_blas()
+        gc.collect()
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
+def test_an_owner_that_vanishes_while_others_hold_lifts_no_limit(two_blas_threads):
+    hold = single_threaded_blas()
+    hold.__enter__()
+    with single_threaded_blas():
+        del hold
+        gc.collect()
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
+# -- forks ---------------------------------------------------------------------------------------
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot fork here")
+
+
+def outcome_of_a_fork(function):
+    """Call a function in a fork of this process: the exit status, None where it does not end."""
+    with warnings.catch_warnings():
+        # Python warns of forks in a process of several threads, which is what is tested.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            # Only the thread that has forked exists here; it says by its status how it went.
+            status = function()
+        finally:
+            os._exit(status)
+    deadline = monotonic() + 2 * TIMEOUT
+    while monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def small_fit():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((60, 4))
+    clf = BackpropClassifier((5,), random_state=0, tol=1e-3).fit(X, (X[:, 0] > 0).astype(int))
+    return clf.loss_
+
+
+@needs_fork
+def test_a_fork_while_another_thread_holds_the_guard(two_blas_threads):
+    held, released = threading.Event(), threading.Event()
+
+    def hold():
+        with single_threaded_blas():
+            held.set()
+            released.wait(4 * TIMEOUT)
+
+    def child():
+        # Nobody holds it here.
+        if blas_threads() != two_blas_threads:
+            return 2
+        with single_threaded_blas():
+            if not blas_threads() <= {1}:
+                return 3
+        if blas_threads() != two_blas_threads:
+            return 4
+        return 0 if resolve_n_jobs(None) == max(two_blas_threads, default=1) else 5
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(TIMEOUT)
+        assert outcome_of_a_fork(child) == 0
+        # The parent's is still held.
+        assert blas_threads() <= {1}
+    finally:
+        released.set()
+        thread.join()
+    assert blas_threads() == two_blas_threads
+
+
+@needs_fork
+def test_a_fork_while_another_thread_is_taking_the_guard(two_blas_threads):
+    # Its lock is held by a thread that does not exist in the fork.
+    locked, released = threading.Event(), threading.Event()
+
+    def lock():
+        with single_threaded_blas._lock:
+            locked.set()
+            released.wait(4 * TIMEOUT)
+
+    def child():
+        with single_threaded_blas():
+            inside = blas_threads()
+        return 0 if inside <= {1} and blas_threads() == two_blas_threads else 2
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    try:
+        assert locked.wait(TIMEOUT)
+        assert outcome_of_a_fork(child) == 0
+    finally:
+        released.set()
+        thread.join()
+
+
+@needs_fork
+def test_forks_while_other_threads_fit(two_blas_threads, no_thread_is_left):
+    expected = small_fit()
+    begun, over = threading.Barrier(3, timeout=TIMEOUT), threading.Event()
+
+    def fit():
+        begun.wait()
+        while not over.is_set():
+            assert small_fit() == expected
+
+    def child():
+        if blas_threads() != two_blas_threads:
+            return 2
+        if small_fit() != expected:
+            return 3
+        return 0 if blas_threads() == two_blas_threads else 4
+
+    with ThreadPoolExecutor(2) as executor:
+        fits = [executor.submit(fit) for _ in range(2)]
+        try:
+            begun.wait()
+            outcomes = [outcome_of_a_fork(child) for _ in range(30)]
+        finally:
+            over.set()
+        for result in fits:
+            result.result()
+    assert outcomes == [0] * 30
+    assert blas_threads() == two_blas_threads
+
+
+@needs_fork
+def test_a_fork_inside_a_hold_of_its_own_thread(two_blas_threads):
+    def child():
+        # The hold ends here, too, when its block does.
+        return 0 if blas_threads() == two_blas_threads and small_fit() else 2
+
+    with single_threaded_blas():
+        assert outcome_of_a_fork(child) == 0
+        assert blas_threads() <= {1}
+    assert blas_threads() == two_blas_threads
+
+
 # -- row threads -----------------------------------------------------------------------------
 
 
@@ -185,6 +377,18 @@ def test_one_row_thread_is_the_callers(no_thread_is_left):
     with row_threads(1) as map_:
         threads = set(map_(lambda _: threading.current_thread(), range(3)))
     assert threads == {threading.current_thread()}
+
+
+def test_row_threads_treat_overflow_as_their_caller_does(no_thread_is_left):
+    def overflow(_):
+        return np.array([1e308]) * 10
+
+    for n_threads in (1, 2):
+        with np.errstate(over="raise"), row_threads(n_threads) as map_:
+            with pytest.raises(FloatingPointError):
+                list(map_(overflow, range(3)))
+        with np.errstate(over="ignore"), row_threads(n_threads) as map_:
+            assert list(map_(overflow, range(3))) == [np.inf] * 3
 
 
 def test_an_error_in_a_row_thread_reaches_the_caller(two_blas_threads, no_thread_is_left):
@@ -216,9 +420,9 @@ def test_any_number_of_threads_gives_the_same_bits(
     for n_jobs in (2, 3, 5, None):
         objective = problem.objective(reg_lambda=1, n_jobs=n_jobs)
         assert bits(objective, problem.theta) == expected
-        with objective.running():
-            assert bits(objective, problem.theta) == expected
-            assert bits(objective, problem.theta) == expected
+        with objective.running() as running:
+            assert bits(running, problem.theta) == expected
+            assert bits(running, problem.theta) == expected
     assert blas_threads() == two_blas_threads
 
 
@@ -247,8 +451,10 @@ def test_a_direct_call_and_a_run_leave_no_thread(two_blas_threads, no_thread_is_
     objective = problem.objective(n_jobs=3)
     objective(problem.theta)
     assert blas_threads() == two_blas_threads
-    with objective.running():
-        objective(problem.theta)
+    with objective.running() as running:
+        running(problem.theta)
+        running(problem.theta)
+        # The one that is not running can still be called, by itself.
         objective(problem.theta)
     objective(problem.theta)
 
@@ -257,11 +463,15 @@ def test_a_run_within_a_run(two_blas_threads, no_thread_is_left):
     problem = large_problem()
     objective = problem.objective(n_jobs=2)
     expected = bits(objective, problem.theta)
-    with objective.running():
-        with objective.running():
-            assert bits(objective, problem.theta) == expected
+    with objective.running() as running:
+        with running.running() as inner:
+            assert bits(inner, problem.theta) == expected
         assert blas_threads() <= {1}
-        assert bits(objective, problem.theta) == expected
+        assert bits(running, problem.theta) == expected
+        with objective.running() as another:
+            assert bits(another, problem.theta) == expected
+        assert blas_threads() <= {1}
+        assert bits(running, problem.theta) == expected
     assert blas_threads() == two_blas_threads
 
 
@@ -330,5 +540,5 @@ def test_a_direct_call_has_the_bits_of_a_call_within_a_run(two_blas_threads):
     for seed in range(5):
         theta = problem.network.initialize(random_state=seed)
         direct = bits(objective, theta)
-        with objective.running():
-            assert bits(objective, theta) == direct
+        with objective.running() as running:
+            assert bits(running, theta) == direct

@@ -1,43 +1,74 @@
 """What every solver is: its own options, and one way to be called."""
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from skbackprop.monitoring import Monitor
+from skbackprop.change_of_variables import LayerChange
+from skbackprop.monitoring import Progress, Status
 from skbackprop.objective import Objective
+
+
+class Preparation(NamedTuple):
+    """What a solver works out once for all starts of a fit.
+
+    Parameters
+    ----------
+    centre : ndarray of shape (n,) or None
+        Where random starts measure the features from (`Network.initialize`).
+    features : LayerChange
+        The part of the change of variables that does not depend on theta.
+    many_rows : bool
+        Whether there are enough different rows to learn something from a part of them.
+    """
+
+    centre: NDArray | None = None
+    features: LayerChange = LayerChange()
+    many_rows: bool = False
 
 
 class Solver(BaseEstimator):
     """A way to look for the theta of lowest J.
 
-    A solver carries its options and nothing else, sees an objective and a vector, and
-    reports to a monitor, which decides when to stop and keeps the best iterate. Options
+    A solver carries its options and nothing else. Of an objective it uses `smooth`, `batch`,
+    `on` and `astype`, `n_rows`, `n_parameters`, `hidden_units`, `dtype`, `weight` and `penalty`;
+    it reports to a `Progress`, which decides when to stop and keeps the best iterate. Options
     are searched like those of any estimator: ``solver__momentum``.
     """
 
     # Whether an epoch is many steps, each on some of the rows (`partial_fit` needs it).
     stochastic = False
-    # Whether random starts are measured from the mean of the features (`Network.initialize`):
-    # its variables are, and a start far from them may be on a plateau that it cannot leave.
-    centred_start = False
+    # Whether several starts may run at the same time.
+    concurrent = True
 
-    @property
-    def advice(self) -> str:
-        """What to do when it did not converge."""
-        return "Increase max_iter, or tol if this is near enough; scaled features help most."
+    def advice(self, status: Status) -> str:
+        """What to do when it did not converge.
+
+        Parameters
+        ----------
+        status : Status
+            Why the run ended.
+        """
+        if status is Status.MAX_ITER:
+            return "Increase max_iter, or tol if this is near enough."
+        return (
+            "Rounding, or a kink of J, hides what would be lower: increase tol if this is near "
+            "enough; else try float64 rows, or tanh instead of relu."
+        )
 
     @abstractmethod
     def minimize(
         self,
         objective: Objective,
         theta: NDArray,
-        monitor: Monitor,
+        progress: Progress,
+        preparation: Preparation,
         random_state: np.random.RandomState,
     ) -> None:
-        """Run from `theta` until the monitor says stop; it then holds the result.
+        """Run from `theta` until `progress` says stop; it then holds the result.
 
         Parameters
         ----------
@@ -45,8 +76,10 @@ class Solver(BaseEstimator):
             What to minimise.
         theta : ndarray of shape (n_parameters,)
             The start; not changed.
-        monitor : Monitor
-            Told of the start and of each iteration.
+        progress : Progress
+            Evaluates J, is told of each iterate and holds the result.
+        preparation : Preparation
+            What `prepare` has worked out.
         random_state : RandomState
             The source of the random numbers of a stochastic solver.
         """
@@ -59,3 +92,13 @@ class Solver(BaseEstimator):
         objective : Objective
             What is to be minimised.
         """
+
+    def prepare(self, objective: Objective) -> Preparation:
+        """What all starts of a fit share.
+
+        Parameters
+        ----------
+        objective : Objective
+            What is to be minimised.
+        """
+        return Preparation()

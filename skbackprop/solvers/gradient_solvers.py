@@ -3,18 +3,17 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skbackprop.dropout import dropout_rates
-from skbackprop.monitoring import Monitor
+from skbackprop.dropout import dropout_masks, dropout_rates
+from skbackprop.interrupts import Cancellation
+from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
 from skbackprop.network import is_positive_integer
 from skbackprop.objective import Objective
-from skbackprop.solvers.base import Solver
+from skbackprop.solvers.base import Preparation, Solver
 from skbackprop.solvers.learning_rates import (
-    Adaptive,
     LearningRate,
     learning_rate_of,
     require_fraction,
@@ -22,18 +21,13 @@ from skbackprop.solvers.learning_rates import (
 )
 from skbackprop.solvers.steps import AdamStep, MomentumStep, StepRule
 
-# A rate that is too large may overflow on its way; the monitor then sees a J that is not finite.
-quiet_overflow = partial(np.errstate, over="ignore", invalid="ignore", divide="ignore")
-
 
 class GradientSolver(Solver):
     """A solver that steps along the gradient with a learning rate."""
 
     learning_rate: float | LearningRate
 
-    @property
-    def advice(self) -> str:
-        """What to do when it did not converge or diverged."""
+    def advice(self, status: Status) -> str:
         return (
             f"Try a smaller learning rate than {self.learning_rate!r} if J rises or jumps, a "
             "larger one or more max_iter if it falls slowly, a larger n_iter_no_change if "
@@ -79,23 +73,21 @@ class GradientDescent(GradientSolver):
         self,
         objective: Objective,
         theta: NDArray,
-        monitor: Monitor,
+        progress: Progress,
+        preparation: Preparation,
         random_state: np.random.RandomState,
     ) -> None:
-        self.check(objective)
         learning_rate, step = learning_rate_of(self.learning_rate), self.step_rule()
         rate = learning_rate.initial
-        with quiet_overflow(), objective.running():
-            cost, gradient = objective.smooth(theta)
-            stop = monitor.start(theta, *objective.add_l1(theta, cost, gradient))
-            loss = monitor.best_loss
-            while not stop:
-                theta = step(theta, gradient, rate, objective.proximal)
-                cost, gradient = objective.smooth(theta)
-                previous, (loss, whole) = loss, objective.add_l1(theta, cost, gradient)
-                stop = monitor(theta, loss, whole)
-                rate = learning_rate.after_step(rate, monitor.n_iter)
-                rate = learning_rate.after_epoch(rate, loss < previous)
+        progress.enter("gradient descent", objective)
+        iterate = progress.evaluate(theta)
+        progress.start(iterate)
+        while progress.running:
+            theta = step(iterate.theta, iterate.gradient, rate, objective.penalty.proximal)
+            previous, iterate = iterate.loss, progress.evaluate(theta)
+            progress.advance(iterate)
+            rate = learning_rate.after_step(rate, progress.n_iter)
+            rate = learning_rate.after_epoch(rate, iterate.loss < previous)
 
 
 class StochasticSolver(GradientSolver):
@@ -121,92 +113,111 @@ class StochasticSolver(GradientSolver):
             raise ValueError(
                 f"n_samples must be a positive integer or None; got {self.n_samples!r}."
             )
-        dropout_rates(objective.network, self.dropout)
+        dropout_rates(objective.hidden_units, self.dropout)
 
     def minimize(
         self,
         objective: Objective,
         theta: NDArray,
-        monitor: Monitor,
+        progress: Progress,
+        preparation: Preparation,
         random_state: np.random.RandomState,
     ) -> None:
-        self.check(objective)
-        if self.n_samples not in (None, objective.rows.n_rows):
+        if self.n_samples not in (None, objective.n_rows):
             raise ValueError(
                 f"n_samples={self.n_samples} is for partial_fit; fit was given "
-                f"{objective.rows.n_rows} rows."
+                f"{objective.n_rows} rows."
             )
         learning_rate = learning_rate_of(self.learning_rate)
         run = self.new_run(random_state)
-        with quiet_overflow(), objective.running():
-            stop = monitor.start(theta, *objective(theta))
-            loss = monitor.best_loss
-            while not stop:
-                theta = self._epoch(objective, theta, run)
-                previous, (loss, gradient) = loss, objective(theta)
-                run.rate = learning_rate.after_epoch(run.rate, loss < previous)
-                stop = monitor(theta, loss, gradient)
+        progress.enter(type(self).__name__, objective)
+        iterate = progress.evaluate(theta)
+        progress.start(iterate)
+        while progress.running:
+            theta = self._epoch(objective, iterate.theta, run, progress.cancellation)
+            previous, iterate = iterate.loss, progress.evaluate(theta)
+            run.rate = learning_rate.after_epoch(run.rate, iterate.loss < previous)
+            progress.advance(iterate)
 
     def new_run(self, random_state: np.random.RandomState) -> "StochasticRun":
         """A run at rest, with these options."""
         rate = learning_rate_of(self.learning_rate).initial
         return StochasticRun(self.step_rule(), rate, random_state)
 
-    def _epoch(self, objective: Objective, theta: NDArray, run: "StochasticRun") -> NDArray:
+    def _epoch(
+        self,
+        objective: Objective,
+        theta: NDArray,
+        run: "StochasticRun",
+        cancellation: Cancellation,
+    ) -> NDArray:
         """One pass over the rows, a step after each batch; returns theta."""
         learning_rate = learning_rate_of(self.learning_rate)
-        for rows in self._batches(objective.rows.n_rows, run.random_state):
-            _, gradient = objective.batch(
-                theta, rows, dropout=self.dropout, random_state=run.random_state
-            )
-            theta = run.step(theta, gradient, run.rate, objective.proximal)
+        units, dtype = objective.hidden_units, objective.dtype
+        rates = dropout_rates(units, self.dropout)
+        for rows, n_rows in self._batches(objective.n_rows, run.random_state):
+            cancellation.check()
+            masks = dropout_masks(units, n_rows, dtype, rates, run.random_state)
+            _, gradient = objective.batch(theta, rows, dropout=masks)
+            theta = run.step(theta, gradient, run.rate, objective.penalty.proximal)
             run.n_steps += 1
             run.rate = learning_rate.after_step(run.rate, run.n_steps)
         return theta
 
+    def resume(self, run: "StochasticRun", n_rows: int, weight: float) -> None:
+        """Go on with a run in another call of `partial_fit`, with the options as they are now.
+
+        Parameters
+        ----------
+        run : StochasticRun
+            What is carried from call to call; changed.
+        n_rows : int
+            Rows at hand.
+        weight : float
+            The sum of their weights.
+        """
+        run.step = self.step_rule().after(run.step)
+        run.rate = learning_rate_of(self.learning_rate).after_step(run.rate, run.n_steps)
+        run.rows_seen += n_rows
+        run.weight_seen += weight
+
     def partial_minimize(
-        self, objective: Objective, theta: NDArray, run: "StochasticRun"
-    ) -> tuple[NDArray, float, NDArray]:
+        self,
+        objective: Objective,
+        theta: NDArray,
+        run: "StochasticRun",
+        cancellation: Cancellation,
+    ) -> Iterate:
         """One epoch over rows that are only some of all: for `partial_fit`.
 
         Parameters
         ----------
         objective : Objective
-            The rows at hand; its weight becomes the m of all rows.
+            The rows at hand, with the weight of all rows.
         theta : ndarray
             Where to go on from.
         run : StochasticRun
             What is carried from call to call; changed.
+        cancellation : Cancellation
+            A request to end, obeyed before each batch.
 
         Returns
         -------
-        theta, J, gradient : ndarray, float, ndarray
-            Where the epoch led, and what the rows at hand say of it.
+        iterate : Iterate
+            Where the epoch led, and J there over the rows at hand.
         """
-        self.check(objective)
-        if isinstance(self.learning_rate, Adaptive):
-            raise ValueError(
-                "An Adaptive learning rate follows J over all rows, which partial_fit never "
-                "sees; use a number or TimeDecay."
-            )
-        # Options that were changed since the last call hold from here on.
-        run.step = self.step_rule().after(run.step)
-        run.rate = learning_rate_of(self.learning_rate).after_step(run.rate, run.n_steps)
-        run.rows_seen += objective.rows.n_rows
-        run.weight_seen += objective.rows.weight
-        objective.mean_weight = run.weight_seen / run.rows_seen
-        objective.weight = objective.mean_weight * (self.n_samples or run.rows_seen)
-        with quiet_overflow(), objective.running():
-            theta = self._epoch(objective, theta, run)
-            return theta, *objective(theta)
+        with quiet_overflow(), objective.running(cancellation) as objective:
+            theta = self._epoch(objective, theta, run, cancellation)
+            return Iterate.at(theta, objective)
 
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState
-    ) -> Iterator[slice | NDArray]:
+    ) -> Iterator[tuple[slice | NDArray, int]]:
+        """The rows of each batch, and how many these are."""
         order = random_state.permutation(n_rows) if self.shuffle else None
         for start in range(0, n_rows, self.batch_size):
             rows = slice(start, min(start + self.batch_size, n_rows))
-            yield rows if order is None else order[rows]
+            yield rows if order is None else order[rows], rows.stop - rows.start
 
 
 @dataclass
@@ -219,6 +230,11 @@ class StochasticRun:
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0
+
+    @property
+    def mean_weight(self) -> float:
+        """The mean weight of the rows seen so far."""
+        return self.weight_seen / self.rows_seen
 
 
 class SGD(StochasticSolver):

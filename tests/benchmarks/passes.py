@@ -44,14 +44,13 @@ def nothing(objective: Objective, theta: np.ndarray) -> list[LayerChange]:
 
 
 def of_features(objective: Objective, theta: np.ndarray, *, mix: bool) -> list[LayerChange]:
-    inputs = feature_change(objective.rows, mix=mix)
-    return [inputs, *nothing(objective, theta)[1:]]
+    features = feature_change(objective, mix=mix)
+    return [features, *nothing(objective, theta)[1:]]
 
 
 def of_all_layers(objective: Objective, theta: np.ndarray, *, mix: bool) -> list[LayerChange]:
-    inputs = feature_change(objective.rows)
-    network, rows = objective.network, objective.rows
-    return change_of_variables(network, rows, theta, inputs, mix_outputs=mix).layers
+    features = feature_change(objective)
+    return change_of_variables(objective, theta, features, mix_outputs=mix).layers
 
 
 # Corrections of L-BFGS, and the change of variables of each layer.
@@ -97,9 +96,6 @@ def passes_with(
     change = ChangeOfVariables(network, layers_of(objective, theta))
     reached = False
 
-    def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
-        return change.pull_back(z, *objective(change.to_theta(z)))
-
     def look(intermediate_result) -> None:
         nonlocal reached
         reached = intermediate_result.fun <= target.cost
@@ -107,7 +103,11 @@ def passes_with(
             raise StopIteration
 
     options = {"maxcor": corrections, "maxiter": most, "maxfun": 10 * most, "ftol": 0, "gtol": 0}
-    with objective.running(), rows_seen() as seen:
+    with objective.running() as running, rows_seen() as seen:
+
+        def evaluate(z: np.ndarray) -> tuple[float, np.ndarray]:
+            return change.pull_back(z, *running(change.to_theta(z)))
+
         minimize(
             evaluate,
             change.from_theta(theta),

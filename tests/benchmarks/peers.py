@@ -12,7 +12,6 @@ import data
 import numpy as np
 import scipy.optimize
 from data import Problem
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from skbackprop import BackpropClassifier, Network, Objective
@@ -29,9 +28,9 @@ class Stop(NamedTuple):
 
 
 def silently(run: Callable, *args):
-    """A call without its ConvergenceWarning: max_iter is what ends these fits."""
+    """A call without its warnings: max_iter ends some of these fits, others are of no use."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore")
         return run(*args)
 
 

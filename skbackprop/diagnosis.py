@@ -1,0 +1,231 @@
+"""Why a fit ended badly, and what to do: warnings whose remedy fits what is measured."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from skbackprop.callbacks import DECORATOR_FRAMES
+from skbackprop.exceptions import CollapsedFitWarning
+from skbackprop.labels import Labels
+from skbackprop.monitoring import quiet_overflow
+from skbackprop.objective import Objective
+from skbackprop.prediction import Outputs
+from skbackprop.rows import RowBlock
+from skbackprop.solvers.base import Solver
+from skbackprop.threads import single_threaded_blas
+from skbackprop.training import Outcome
+from skbackprop.workspace import Workspace
+
+SAMPLE = 2000
+# Probabilities that differ by less than this between all rows tell nothing.
+ALIKE = 0.01
+# Spreads of features that are so unlike slow a solver down.
+UNLIKE_SPREADS = 1000.0
+# The share of hidden units at the end of their range that says "saturated".
+SATURATED = 0.9
+
+
+class Extremes(NamedTuple):
+    """The least and the largest output of each unit over some rows, of which others are added."""
+
+    least: NDArray
+    largest: NDArray
+
+    def copy(self) -> "Extremes":
+        """The same."""
+        return self
+
+    def add_(self, other: "Extremes") -> "Extremes":
+        """Over both sets of rows."""
+        return Extremes(
+            np.minimum(self.least, other.least), np.maximum(self.largest, other.largest)
+        )
+
+
+class OutputExtremes(NamedTuple):
+    """The extremes of a function of the logits over a block."""
+
+    outputs: Outputs
+
+    @property
+    def network(self):
+        """The network."""
+        return self.outputs.network
+
+    def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> Extremes:
+        h = self.outputs(block, workspace)
+        return Extremes(h.min(axis=0), h.max(axis=0))
+
+
+class Remark(NamedTuple):
+    """What to warn of after a fit."""
+
+    message: str
+    category: type[Warning]
+
+    def warn(self) -> None:
+        """Warn at the line that called fit."""
+        # Below that line are fit and this function.
+        warnings.warn(self.message, self.category, stacklevel=3 + DECORATOR_FRAMES)
+
+
+def remark_on(
+    solver: Solver, objective: Objective, labels: Labels, outcome: Outcome, tol: float
+) -> Remark | None:
+    """What to say of a fit that has not converged, or has converged to a network of no use.
+
+    Parameters
+    ----------
+    solver : Solver
+        What minimised.
+    objective : Objective
+        J on the training rows.
+    labels : Labels
+        What the outputs stand for.
+    outcome : Outcome
+        What the fit keeps.
+    tol : float
+        The largest gradient entry that counts as converged.
+
+    Returns
+    -------
+    remark : Remark or None
+        A `ConvergenceWarning`: how far the fit came, why it ended and what to do. Or a
+        `CollapsedFitWarning`: the cause that is measured and what to do.
+    """
+    collapse = collapse_of(objective, labels, outcome.best.theta)
+    if outcome.status.success:
+        message = f"The network is of no use: {collapse}"
+        return Remark(message, CollapsedFitWarning) if collapse else None
+    best = outcome.best
+    advice = [
+        solver.advice(outcome.status),
+        unlike_spreads(objective),
+        collapse and f"Besides, {collapse}",
+    ]
+    return Remark(
+        f"{type(solver).__name__} stopped before it converged: {outcome.message} The best "
+        f"parameters have J = {best.loss:.8g}, largest gradient entry {best.gradient_max:.3g} "
+        f"(tol={tol:g}), after {outcome.n_iter} iterations, {outcome.n_evaluations} evaluations. "
+        + " ".join(filter(None, advice)),
+        ConvergenceWarning,
+    )
+
+
+def remark_on_interrupt(outcome: Outcome) -> Remark:
+    """What to say of an interrupted fit: what it has kept."""
+    best = outcome.best
+    return Remark(
+        f"The fit was interrupted after {outcome.n_iter} iterations; the best parameters so far "
+        f"are kept (J = {best.loss:.8g}, largest gradient entry {best.gradient_max:.3g}).",
+        ConvergenceWarning,
+    )
+
+
+def unlike_spreads(objective: Objective) -> str:
+    """What to say of features whose spreads are a thousandfold apart; "" where they are not."""
+    C = spreads(objective.rows.gather(SAMPLE).X)
+    C = C[C > 0]
+    if not len(C) or C.max() < UNLIKE_SPREADS * C.min():
+        return ""
+    return (
+        f"The standard deviations of the features reach from {C.min():.3g} to {C.max():.3g}: put "
+        "a StandardScaler before the classifier (MaxAbsScaler for sparse rows)."
+    )
+
+
+def spreads(X) -> NDArray:
+    """The standard deviation of each feature, without the mean's rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
+        squares = np.asarray((X.multiply(X) if hasattr(X, "multiply") else X * X).mean(axis=0))
+        variances = squares.ravel().astype(np.float64) - mean**2
+    rounding = 10 * np.finfo(X.dtype).eps * mean**2
+    return np.sqrt(np.where(variances > rounding, variances, 0.0))
+
+
+def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
+    """What to say of a network that predicts the same for every row; "" where it does not.
+
+    Parameters
+    ----------
+    objective : Objective
+        J on the training rows.
+    labels : Labels
+        What the outputs stand for.
+    theta : ndarray of shape (n_parameters,)
+        The unrolled parameters.
+    """
+    network = objective.network
+    thetas = network.reshape(theta.astype(objective.dtype))
+
+    def finish(Z: NDArray) -> NDArray:
+        return np.column_stack([labels.indices(Z), labels.probabilities(Z)])
+
+    extremes = OutputExtremes(Outputs(network, thetas, finish))
+    with quiet_overflow(), single_threaded_blas():
+        sample = objective.rows.gather(SAMPLE)
+        if not _classes_differ(sample):
+            return ""
+        # All rows only where a sample gives reason to.
+        if not (_alike(extremes(sample)) and _alike(objective.rows.add_up(extremes))):
+            return ""
+        cause = _cause(objective, thetas, sample)
+    return (
+        "it predicts the same for every row, and no probability differs by more than "
+        f"{ALIKE:g} between any two. {cause}"
+    )
+
+
+def _classes_differ(sample: RowBlock) -> bool:
+    _, y, w = sample
+    y = y if w is None else y[w > 0]
+    return bool((y != y[:1]).any())
+
+
+def _alike(extremes: Extremes) -> bool:
+    return bool((extremes.largest - extremes.least < ALIKE).all())
+
+
+def _cause(objective: Objective, thetas: list[NDArray], sample: RowBlock) -> str:
+    """The cause of a collapse that can be measured, and its remedy."""
+    network, m, weight = objective.network, objective.n_rows, objective.weight
+    if not spreads(sample.X).any():
+        return "No feature varies."
+    strength = (objective.penalty.l1 or objective.penalty.l2) * weight
+    if strength and weight < m / 10:
+        return (
+            f"The sample weights sum to {weight:.3g} over {m} rows, and lambda counts against "
+            f"this sum: multiply the weights by {m / weight:.3g}, or set reg_lambda to "
+            f"{strength * weight / m:.3g}."
+        )
+    for layer, A in enumerate(network.propagate(thetas, sample.X).activations):
+        name = network.activation[layer]
+        if name != "identity" and _saturated(A, name) > SATURATED:
+            what = "is 0 for" if name == "relu" else "is at the end of its range for"
+            return (
+                f"The activation {name!r} of hidden layer {layer + 1} {what} more than "
+                f"{SATURATED:.0%} of its units and rows: scale the features, or choose a smaller "
+                "init_epsilon or another activation."
+            )
+    n_logistic = network.activation.count("logistic")
+    if n_logistic > 1 and strength:
+        return (
+            f"Each logistic layer shrinks what it passes on, and there are {n_logistic}; with "
+            f"reg_lambda={strength:.3g} nothing comes through: use tanh or relu, fewer layers, "
+            "or a smaller reg_lambda."
+        )
+    if strength:
+        return f"The penalty outweighs the costs: choose a reg_lambda smaller than {strength:.3g}."
+    return "The features may tell nothing of the classes; try another random_state, or n_init."
+
+
+def _saturated(A: NDArray, name: str) -> float:
+    """The share of activations where g is flat."""
+    if name == "relu":
+        return float((A == 0).mean())
+    lowest = -1.0 if name == "tanh" else 0.0
+    return float(((A < lowest + 1e-3) | (A > 1.0 - 1e-3)).mean())

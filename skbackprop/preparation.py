@@ -1,0 +1,178 @@
+"""The examples of a fit, checked and encoded: weights, classes, what is set aside."""
+
+from collections.abc import Callable
+from copy import copy
+from math import ceil
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import validate_data
+
+from skbackprop.labels import Labels
+from skbackprop.network import Network, is_positive_integer
+from skbackprop.rows import RowBlock, check_weights
+
+# What X may be; a type that is not a float of these becomes float64.
+X_FORMAT = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+
+class Examples(NamedTuple):
+    """What a fit is given, checked and encoded."""
+
+    # A copy of the estimator, which knows the features that were seen.
+    seen: Any
+    labels: Labels
+    network: Network
+    rows: RowBlock
+
+
+def examples_of(
+    estimator: Any,
+    X,
+    y,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool = True,
+    labels_of: Callable[[Any], Labels] | None = None,
+) -> Examples:
+    """What an estimator is given to fit, checked and encoded; it is not changed.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier
+        Whose parameters and, unless `reset`, features hold.
+    X, y, sample_weight : array-likes
+        The rows.
+    reset : bool, default=True
+        Whether the features may be others than before.
+    labels_of : callable, optional
+        From y to the labels; else they are those in y.
+    """
+    # validate_data writes on the estimator before it raises: let it write on another.
+    seen = copy(estimator)
+    X, y = validate_data(seen, X, y, multi_output=True, reset=reset, **X_FORMAT)
+    labels = labels_of(y) if labels_of else Labels.of(y, estimator.output_activation == "softmax")
+    rows = RowBlock(X, labels.encode(y), check_weights(sample_weight, X.shape[0]))
+    return Examples(seen, labels, network_of(estimator, X.shape[1], labels), rows)
+
+
+def network_of(estimator: Any, n_features: int, labels: Labels) -> Network:
+    """The network that the parameters of an estimator ask for."""
+    sizes = estimator.hidden_layer_sizes
+    hidden = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    if not all(is_positive_integer(units) for units in hidden):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of them (empty for "
+            f"no hidden layer); got {sizes!r}."
+        )
+    return Network(
+        (n_features, *hidden, labels.n_outputs),
+        estimator.activation,
+        estimator.output_activation,
+        estimator.loss,
+    )
+
+
+def validation_examples(
+    examples: Examples, X_val, y_val, sample_weight_val: ArrayLike | None
+) -> RowBlock | None:
+    """The validation examples that `fit` was given."""
+    if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
+        raise ValueError("X_val and y_val go together, sample_weight_val only with them.")
+    if X_val is None:
+        return None
+    X, y = validate_data(examples.seen, X_val, y_val, reset=False, multi_output=True, **X_FORMAT)
+    weights = check_weights(sample_weight_val, X.shape[0], "sample_weight_val")
+    return RowBlock(X, examples.labels.encode(y), weights)
+
+
+def given_starts(estimator: Any, examples: Examples, theta_init) -> list[NDArray]:
+    """The start that is not random: `theta_init`, or with `warm_start` the fit before."""
+    network, classes = examples.network, examples.labels.classes
+    if theta_init is not None:
+        return [network.check_theta(theta_init)]
+    if not (estimator.warm_start and hasattr(estimator, "theta_")):
+        return []
+    if not np.array_equal(classes, estimator.classes_):
+        raise ValueError(
+            "warm_start needs the classes of the fit before, "
+            f"{estimator.classes_.tolist()}; got {classes.tolist()}."
+        )
+    if network != estimator.network_:
+        raise ValueError(
+            f"warm_start needs the network of the fit before, {estimator.network_}; the "
+            f"parameters and X ask for {network}."
+        )
+    return [network.check_theta(estimator.theta_)]
+
+
+def class_factors(
+    class_weight: dict | str | None, labels: Labels, training: RowBlock
+) -> NDArray | None:
+    """The factor for the weights of each class, from the training examples."""
+    if class_weight is None:
+        return None
+    return labels.class_factors(class_weight, training.y, training.sample_weight)
+
+
+def weigh_classes(rows: RowBlock, factors: NDArray | None, name: str) -> RowBlock:
+    """Examples with the factors of their classes in their weights.
+
+    Raises
+    ------
+    ValueError
+        If none of them has weight left; `name` says which examples these are.
+    """
+    if factors is None:
+        return rows
+    weights = factors[rows.y]
+    if rows.sample_weight is not None:
+        with np.errstate(over="ignore"):
+            weights = weights * rows.sample_weight
+    if not weights.any() or not np.isfinite(weights).all():
+        raise ValueError(
+            f"class_weight times sample_weight leaves the {name} examples without weight, or "
+            "with infinite weight."
+        )
+    return rows._replace(sample_weight=weights)
+
+
+def hold_out(
+    rows: RowBlock, labels: Labels, fraction: float, rng: np.random.RandomState
+) -> tuple[RowBlock, RowBlock]:
+    """Training examples and a fraction set aside: stratified, at least a row of each class.
+
+    Examples of several labels have no class to be stratified by.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows for that, or all rows of one part have weight 0.
+    """
+    n_rows = rows.X.shape[0]
+    n_strata = 1 if labels.multilabel else len(labels.classes)
+    n_held_out = max(ceil(fraction * n_rows), n_strata)
+    try:
+        parts = train_test_split(
+            np.arange(n_rows),
+            test_size=n_held_out,
+            stratify=None if labels.multilabel else rows.y,
+            random_state=rng,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping cannot set aside validation_fraction={fraction} of {n_rows} rows: "
+            f"{error} Give more rows, another fraction, or X_val and y_val."
+        ) from error
+    training, held_out = (rows.take(np.sort(chosen)) for chosen in parts)
+    for part in (training, held_out):
+        if part.sample_weight is not None and not part.sample_weight.any():
+            raise ValueError(
+                f"early_stopping has set aside validation_fraction={fraction} of the rows, and "
+                "all rows of one part have weight 0. Leave out rows of weight 0, or give X_val "
+                "and y_val."
+            )
+    return training, held_out

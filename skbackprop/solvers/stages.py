@@ -1,0 +1,230 @@
+"""How L-BFGS, BFGS and conjugate gradients go from a start to a minimum, stage by stage.
+
+A fit is a list of stages. Each minimises J on some rows, in some precision and in some variables,
+and hands the last iterate that it accepted to the next:
+
+1. a head start on one row in 61, 17 and 5;
+2. all rows in float32, until rounding shows;
+3. all rows in the precision of X, or better, for as long as J falls;
+4. the same in Theta itself, without a change of variables.
+
+What the first two and the change of variables shorten never decides where a fit ends: it ends
+where J's own gradient is small, and before it may say that no lower J was found it has tried
+without them, in the end from the original start.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from skbackprop.change_of_variables import change_of_variables, no_change
+from skbackprop.history import HEAD_START
+from skbackprop.monitoring import Iterate, Progress, Status
+from skbackprop.objective import Objective
+from skbackprop.solvers.base import Preparation
+from skbackprop.solvers.split_variables import SplitVariables
+
+# From so many different rows on, Q and a head start shorten the path.
+MANY_ROWS = 1000
+# A few iterations on one in so many rows, then on more, find a better start at little cost; a
+# part of fewer rows than these tells nothing. Odd strides, because classes may take turns.
+HEAD_START_STRIDES = (61, 17, 5)
+HEAD_START_ITERATIONS = 20
+HEAD_START_ROWS = 100
+# Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
+# at half the time a pass, until J falls by less than this part of it in an iteration.
+FLOAT32_PRODUCTS = 2**24
+FLOAT32_ROUNDING = 1e-7
+# What J has to fall by, relative to itself, for another try to be worth while.
+ROUNDING = 1e-12
+
+
+class Stage(NamedTuple):
+    """A part of a fit.
+
+    Parameters
+    ----------
+    name : str
+        As in the history of the fit.
+    objective : Objective
+        J on the rows and in the precision of the stage.
+    sampled : bool
+        Whether these are only some of the rows.
+    decides : bool
+        Whether convergence in its precision is final.
+    max_iter : int or None
+        Leave after so many iterations.
+    least_fall : float or None
+        Leave when J falls by less than this part of itself in an iteration.
+    repeat : bool
+        Whether to begin again, with new variables, as long as J falls.
+    plain : bool
+        Whether the variables are Theta itself.
+    """
+
+    name: str
+    objective: Objective
+    sampled: bool = False
+    decides: bool = True
+    max_iter: int | None = None
+    least_fall: float | None = None
+    repeat: bool = False
+    plain: bool = False
+
+
+class Method(NamedTuple):
+    """A method of `scipy.optimize.minimize` and what may shorten its path.
+
+    Parameters
+    ----------
+    name : str
+        The method.
+    options : dict
+        Its options, with its own tests of convergence off: they look at the solver's variables,
+        and L-BFGS-B's ``ftol`` would stop in silence far from the minimum.
+    head_start, change_of_variables, float32_stage : bool
+        Whether to use them.
+    """
+
+    name: str
+    options: dict[str, Any]
+    head_start: bool = True
+    change_of_variables: bool = True
+    float32_stage: bool = True
+
+
+def stages(method: Method, objective: Objective, preparation: Preparation) -> Iterator[Stage]:
+    """The stages of a fit, in order."""
+    plain = not method.change_of_variables
+    precision = objective.dtype
+    products = objective.n_rows * objective.n_parameters
+    large = method.float32_stage and products >= FLOAT32_PRODUCTS
+    in_float32 = precision == np.float32 or large
+    early = objective.astype(np.float32) if in_float32 else objective
+    if method.head_start and preparation.many_rows:
+        for stride in HEAD_START_STRIDES:
+            some = early.on(early.rows.every_nth(stride))
+            if some.n_rows >= HEAD_START_ROWS and some.rows.has_weight:
+                yield Stage(
+                    HEAD_START, some, sampled=True, max_iter=HEAD_START_ITERATIONS, plain=plain
+                )
+    if in_float32:
+        decides = precision == np.float32
+        yield Stage("float32", early, decides=decides, least_fall=FLOAT32_ROUNDING, plain=plain)
+    whole = objective.astype(np.float64)
+    yield Stage("float64", whole, repeat=True, plain=plain)
+    if not plain:
+        yield Stage("plain", whole, repeat=True, plain=True)
+
+
+def descend_in_stages(
+    method: Method,
+    objective: Objective,
+    theta: NDArray,
+    progress: Progress,
+    preparation: Preparation,
+) -> None:
+    """Minimise from `theta`, stage after stage, until `progress` says stop."""
+    last = Stage(str(objective.dtype), objective)
+    progress.enter(last.name, objective)
+    start = found = place = progress.evaluate(theta)
+    progress.start(start)
+    reason = ""
+    for stage in stages(method, objective, preparation):
+        if _is_over(progress, last):
+            return
+        progress.resume()
+        progress.enter(stage.name, stage.objective, sampled=stage.sampled, decides=stage.decides)
+        if _needs_evaluation(stage, last, place is start):
+            place = progress.evaluate(place.theta)
+            if last.sampled and not stage.sampled:
+                # What the parts of the rows have led to, if it is lower on all of them.
+                place = found = place if place.loss < start.loss else start
+            if place is not start:
+                progress.start(place)
+        last = stage
+        while not _is_over(progress, stage) and np.isfinite(place.loss):
+            before = place.loss
+            place, reason = _descend(method, stage, place, progress, preparation)
+            # A line search may fail where the curvature it remembers misleads, and the parts of
+            # split variables may stand in its way: begin again from the last iterate.
+            gained = before - place.loss > ROUNDING * abs(before)
+            if not (stage.repeat and gained) or _is_over(progress, stage):
+                break
+            progress.resume()
+    if not _is_over(progress, last) and place is found and found is not start:
+        # Nothing moves where the head start has led.
+        progress.resume()
+        progress.start(start)
+        _, reason = _descend(method, last._replace(plain=True), start, progress, preparation)
+    if progress.running:
+        progress.end(Status.FAILED, reason=reason)
+
+
+def _is_over(progress: Progress, stage: Stage) -> bool:
+    """Whether the run has ended, for a reason that a later stage does not change."""
+    if progress.status is Status.CONVERGED:
+        return stage.decides
+    return progress.status not in (Status.RUNNING, Status.NO_CHANGE, Status.DIVERGED)
+
+
+def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
+    """Whether J at the last iterate is not known on the rows and in the precision of a stage."""
+    if stage.sampled or last.sampled:
+        return True
+    before, now = last.objective.dtype.itemsize, stage.objective.dtype.itemsize
+    return before < now if at_start else before != now
+
+
+def _descend(
+    method: Method, stage: Stage, start: Iterate, progress: Progress, preparation: Preparation
+) -> tuple[Iterate, str]:
+    """One call of SciPy; the last iterate that it accepted, and why it ended."""
+    objective, l1 = stage.objective, stage.objective.penalty.l1
+    if stage.plain:
+        change = no_change(objective)
+    else:
+        mix_outputs = not l1 and preparation.many_rows and objective.n_rows >= MANY_ROWS
+        change = change_of_variables(
+            objective, start.theta, preparation.features, mix_outputs=mix_outputs
+        )
+    variables = SplitVariables(change, objective.penalty.penalised, l1) if l1 else change
+    z = variables.from_theta(start.theta)
+    trials = [(z, start)]
+    accepted = start
+    n_iter = 0
+
+    def evaluate(z: NDArray) -> tuple[float, NDArray]:
+        if not np.array_equal(trials[-1][0], z):
+            trials.append((z.copy(), progress.evaluate(variables.to_theta(z))))
+        trial = trials[-1][1]
+        return variables.pull_back(z, trial.smooth_loss, trial.gradient)
+
+    def after_iteration(intermediate_result: OptimizeResult) -> None:
+        nonlocal accepted, n_iter
+        # The point that the line search accepted is one it has tried, mostly the last.
+        z = intermediate_result.x
+        trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][-1:]
+        if not trials:
+            trials.append((z.copy(), progress.evaluate(variables.to_theta(z))))
+        before, accepted = accepted.loss, trials[-1][1]
+        n_iter += 1
+        progress.advance(accepted)
+        fall = before - accepted.loss
+        flat = stage.least_fall is not None and fall < stage.least_fall * abs(accepted.loss)
+        if flat or n_iter == stage.max_iter or not progress.running:
+            raise StopIteration
+
+    result = minimize(
+        evaluate,
+        z,
+        jac=True,
+        method=method.name,
+        bounds=variables.bounds,
+        callback=after_iteration,
+        options={"maxiter": np.iinfo(np.int32).max, **method.options},
+    )
+    return accepted, str(result.message)

@@ -1,0 +1,154 @@
+"""`partial_fit`: one pass of a stochastic solver over some of the rows."""
+
+from copy import deepcopy
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import OptimizeResult
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import type_of_target
+
+from skbackprop.fitted import fitted_attributes, result_attributes
+from skbackprop.history import Entry, append
+from skbackprop.interrupts import shielded
+from skbackprop.labels import Labels
+from skbackprop.monitoring import Status
+from skbackprop.objective import Objective
+from skbackprop.preparation import class_factors, examples_of, weigh_classes
+from skbackprop.rows import ArrayRows
+from skbackprop.solvers import SOLVERS, Adaptive, solver_of
+from skbackprop.threads import resolve_n_jobs
+
+
+def has_partial_fit(estimator: Any) -> bool:
+    """Whether `partial_fit` exists; else AttributeError, with the reason."""
+    solver = (
+        SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
+    )
+    reason = None
+    if not getattr(solver, "stochastic", False):
+        reason = (
+            f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; solver={estimator.solver!r} "
+            "minimises J over all rows at once."
+        )
+    elif isinstance(getattr(solver, "learning_rate", None), Adaptive):
+        reason = (
+            "An Adaptive learning rate follows J over all rows, which partial_fit never sees; "
+            "use a number or TimeDecay."
+        )
+    elif estimator.early_stopping:
+        reason = (
+            "partial_fit sees a part of the rows once and cannot stop early; set "
+            "early_stopping=False, and end the stream when a score on rows of your own says so."
+        )
+    elif estimator.class_weight == "balanced":
+        reason = (
+            "class_weight='balanced' needs all rows at once; give partial_fit a dict of class "
+            "weights."
+        )
+    if reason:
+        raise AttributeError(reason)
+    return True
+
+
+def next_chunk(
+    estimator: Any, X, y, classes: ArrayLike | None, sample_weight: ArrayLike | None
+) -> dict:
+    """What the fitted attributes of an estimator become after some rows more; not yet set.
+
+    Parameters
+    ----------
+    estimator : BackpropClassifier
+        Fresh, or after other calls.
+    X, y, classes, sample_weight : array-likes
+        As in its `partial_fit`.
+    """
+    began = perf_counter()
+    first = not hasattr(estimator, "theta_")
+    examples = examples_of(
+        estimator,
+        X,
+        y,
+        sample_weight,
+        reset=first,
+        labels_of=lambda y: _labels_of(estimator, y, classes, first),
+    )
+    network = examples.network
+    if not first and network != estimator.network_:
+        raise ValueError(
+            f"The parameters ask for another network than the one that was begun, "
+            f"{estimator.network_}; call fit for a new one."
+        )
+    rows = examples.rows
+    factors = class_factors(estimator.class_weight, examples.labels, rows)
+    rows = weigh_classes(rows, factors, "training")
+    solver: Any = solver_of(estimator.solver)
+    run = deepcopy(getattr(estimator, "_stream", None)) or solver.new_run(
+        check_random_state(estimator.random_state)
+    )
+    if first:
+        theta = network.initialize(estimator.init_epsilon, run.random_state)
+    else:
+        theta = network.unroll(estimator.theta_)
+    weight = ArrayRows.of(rows).weight
+    solver.resume(run, len(rows.y), weight)
+    objective = Objective.from_rows(
+        network,
+        ArrayRows.of(rows, resolve_n_jobs(estimator.n_jobs), run.mean_weight),
+        reg_lambda=estimator.reg_lambda,
+        penalty=estimator.penalty,
+        weight=run.mean_weight * (solver.n_samples or run.rows_seen),
+    )
+    solver.check(objective)
+    found = shielded(partial(solver.partial_minimize, objective, theta, run))
+    if not np.isfinite(found.loss):
+        raise ValueError(
+            f"J is {found.loss} after these rows; the parameters from before them are kept. "
+            f"{solver.advice(Status.DIVERGED)}"
+        )
+    n_iter = 1 if first else estimator.n_iter_ + 1
+    entry = Entry(
+        iteration=n_iter,
+        stage="partial_fit",
+        rows=objective.n_rows,
+        loss=found.loss,
+        gradient_max=found.gradient_max,
+        step_length=float(np.linalg.norm(found.theta - theta)),
+        n_evaluations=n_iter,
+        seconds=perf_counter() - began,
+    )
+    result = OptimizeResult(
+        x=found.theta,
+        fun=found.loss,
+        gradient_max=found.gradient_max,
+        nit=n_iter,
+        nfev=n_iter,
+        success=True,
+        status="partial",
+        message=f"{run.n_steps} steps of partial_fit.",
+    )
+    history = append(None if first else estimator.history_, entry)
+    return (
+        fitted_attributes(examples, found.theta)
+        | result_attributes(result, history)
+        | {"_stream": run}
+    )
+
+
+def _labels_of(estimator: Any, y, classes: ArrayLike | None, first: bool) -> Labels:
+    """The labels of `partial_fit`: told in the first call, the same ever after."""
+    if first:
+        if classes is None and type_of_target(y) != "multilabel-indicator":
+            raise ValueError(
+                "The first call to partial_fit needs classes: all labels there will be."
+            )
+        return Labels.of(y, estimator.output_activation == "softmax", classes)
+    if classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
+        raise ValueError(
+            f"The classes were {estimator.classes_.tolist()} in the first call to partial_fit; "
+            f"got {np.unique(classes).tolist()}."
+        )
+    return estimator._labels

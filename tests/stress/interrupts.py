@@ -1,0 +1,164 @@
+"""Ctrl-C at random moments of random fits, beside busy processes.
+
+    python tests/stress/interrupts.py --count 1000
+
+Half of the fits get one SIGINT, the others one after the other until they have ended. Afterwards
+the estimator has to be usable, all of it of one instant, or as it was; no thread may be left, the
+limits of the BLAS have to be as before. Prints how the fits ended; exits with 1 if anything was
+wrong.
+"""
+
+import argparse
+import inspect
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections import Counter
+from time import perf_counter
+
+import numpy as np
+from sklearn.datasets import load_digits, load_iris
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
+
+from skbackprop import BackpropClassifier, Objective
+from skbackprop.solvers import SGD, Adam, GradientDescent
+
+BOUND = 60.0  # seconds, for a fit that does not end
+
+
+def examples() -> list:
+    found = []
+    for load in (load_iris, load_digits):
+        X, y = load(return_X_y=True)
+        found.append((StandardScaler().fit_transform(X), y))
+    X, y = found[1]
+    found.append((np.tile(X, (8, 1)), np.tile(y, 8)))  # large enough for row threads
+    return found
+
+
+FIT = inspect.unwrap(BackpropClassifier.fit).__code__
+SOLVERS = ["lbfgs", "bfgs", "cg", GradientDescent(1e-4), SGD(1e-4), Adam(1e-5)]
+
+
+def random_fit(rng: random.Random, data: list) -> tuple:
+    """A fit that takes longer than the interrupt, and its data."""
+    solver = rng.choice(SOLVERS)
+    X, y = data[0] if solver == "bfgs" else rng.choice(data)
+    clf = BackpropClassifier(
+        rng.choice([(3,), (8, 5)]) if solver == "bfgs" else rng.choice([(5,), (40,), (10, 10)]),
+        1e-6,
+        solver=solver,
+        max_iter=10**6,
+        n_iter_no_change=10**6,
+        tol=0.0,
+        n_init=rng.choice([1, 1, 2, 4]),
+        n_jobs=rng.choice([None, 1, 3]),
+        early_stopping=rng.random() < 0.3,
+        random_state=rng.randrange(100),
+    )
+    return clf, X.astype(rng.choice([np.float32, np.float64])), y
+
+
+def blas_threads() -> list[int]:
+    return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+
+def interrupt(rng: random.Random, over: threading.Event) -> None:
+    """Send SIGINT to this process after a random while, as a terminal does, until it works.
+
+    Half the time the next ones come so soon that they find the fit on its way to an end.
+    """
+    wait = rng.choice([0.0, 0.002, 0.01, 0.05, 0.2]) * rng.random()
+    patience = rng.choice([0.001, 0.3])
+    while not over.wait(wait):
+        os.kill(os.getpid(), signal.SIGINT)
+        wait = patience
+
+
+def interrupt_a_fit(signum: int, frame) -> None:
+    """Python's own handler while a fit is under way; this script itself is not interrupted."""
+    while frame is not None and frame.f_code is not FIT:
+        frame = frame.f_back
+    if frame is not None:
+        raise KeyboardInterrupt
+
+
+def faults(clf: BackpropClassifier, X, y, before: set) -> list[str]:
+    """What is wrong with an estimator whose fit was interrupted."""
+    if set(vars(clf)) == before:
+        return []  # as it was
+    found = []
+    if not clf.n_iter_ == len(clf.loss_curve_) == clf.optimize_result_.nit:
+        found.append("n_iter_ is not the length of loss_curve_")
+    theta = clf.network_.unroll(clf.theta_)
+    if not np.array_equal(theta, clf.optimize_result_.x):
+        found.append("theta_ and optimize_result_ are of two instants")
+    if not clf.early_stopping:
+        J = Objective(clf.network_, X, y, reg_lambda=clf.reg_lambda)(theta)[0]
+        rounding = 1e-5 if X.dtype == np.float32 else 1e-10
+        if not abs(J - clf.loss_) <= rounding * abs(J):
+            found.append(f"loss_ is {clf.loss_}, J is {J}")
+        if clf.loss_curve_ and clf.loss_ > min(clf.loss_curve_) * (1 + 1e-5):
+            found.append("loss_ is not the lowest J")
+    if not np.isfinite(clf.predict_proba(X[:5])).all():
+        found.append("it cannot predict")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--count", type=int, default=1000, help="how many fits to interrupt")
+    parser.add_argument("--busy", type=int, default=2, help="busy processes beside")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    signal.signal(signal.SIGINT, interrupt_a_fit)
+    warnings.simplefilter("ignore")
+    rng, data, limits, counts = random.Random(options.seed), examples(), blas_threads(), Counter()
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)
+    ]
+    began = perf_counter()
+    try:
+        for number in range(options.count):
+            clf, X, y = random_fit(rng, data)
+            before, threads = set(vars(clf)), set(threading.enumerate())
+            over = threading.Event()
+            sender = threading.Thread(target=interrupt, args=(rng, over))
+            started = perf_counter()
+            sender.start()
+            try:
+                clf.fit(X, y)
+                counts["ended first"] += 1
+            except KeyboardInterrupt:
+                counts["kept" if set(vars(clf)) != before else "as it was"] += 1
+            over.set()
+            sender.join()
+            wrong = faults(clf, X, y, before)
+            if perf_counter() - started > BOUND:
+                wrong.append(f"it took {perf_counter() - started:.0f} s")
+            left = {
+                t for t in set(threading.enumerate()) - threads - {sender} if t.name[:5] != "Dummy"
+            }
+            if left:
+                wrong.append(f"threads are left: {left}")
+            if blas_threads() != limits:
+                wrong.append(f"the BLAS has {blas_threads()} threads instead of {limits}")
+            for fault in wrong:
+                counts["WRONG"] += 1
+                print(f"{number}: {clf}: {fault}", flush=True)
+    finally:
+        for process in busy:
+            process.kill()
+    seconds = perf_counter() - began
+    print(f"{options.count} fits interrupted in {seconds:.0f} s, {options.busy} busy processes:")
+    print("  " + ", ".join(f"{what}: {n}" for what, n in sorted(counts.items())))
+    return 1 if counts["WRONG"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
