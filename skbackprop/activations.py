@@ -1,9 +1,8 @@
-"""Activation functions: one record per name, g and the product with its derivative g'.
+"""Activation functions: for each name, g and the product with its derivative g'.
 
-Both functions work element by element and in place, because the rows of a network pass
-through them once per evaluation and a temporary costs as much as the arithmetic. The
-derivative is written in terms of the activation ``a = g(z)``: that is what forward
-propagation keeps.
+Both functions work element-wise and in place, because a temporary array would cost as much
+as the arithmetic. The derivative is written in terms of the activation ``a = g(z)``, which
+is what forward propagation stores.
 """
 
 from collections.abc import Callable
@@ -22,7 +21,7 @@ class Activation(NamedTuple):
         ``function(z)`` replaces z by g(z) in place.
     times_derivative : callable
         ``times_derivative(delta, a)`` multiplies delta by g'(z) in place, given the
-        activation ``a = g(z)``, which it may use up.
+        activation ``a = g(z)``, which it may overwrite.
     """
 
     function: Callable[[NDArray], None]
@@ -31,7 +30,7 @@ class Activation(NamedTuple):
 
 def logistic(z: NDArray) -> None:
     """g(z) = 1 / (1 + e^-z), in place."""
-    # (1 + tanh(z/2)) / 2 is the same function; NumPy vectorises tanh, and it cannot overflow.
+    # (1 + tanh(z/2)) / 2 is the same function; tanh is vectorised in NumPy and cannot overflow.
     z *= 0.5
     np.tanh(z, out=z)
     z += 1.0
@@ -73,7 +72,7 @@ def identity(z: NDArray) -> None:
 
 
 def times_identity_derivative(delta: NDArray, a: NDArray) -> None:
-    """Multiply delta by g'(z) = 1: it stays as it is."""
+    """Multiply delta by g'(z) = 1: delta is unchanged."""
 
 
 ACTIVATIONS: dict[str, Activation] = {

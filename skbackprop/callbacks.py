@@ -1,8 +1,8 @@
-"""The iterations of a fit as tasks of `sklearn.callback`, from scikit-learn 1.9 on.
+"""Support for `sklearn.callback` (scikit-learn 1.9 or newer): iterations as callback tasks.
 
-Progress bars, score monitors and whatever else follows that protocol are told of each
-iteration of any solver and may ask to stop. Older versions have no callbacks: there is
-nothing to set, and nobody to tell.
+Progress bars, score monitors and other callbacks are notified of each iteration of any
+solver and may request a stop. Older versions of scikit-learn have no callbacks; everything
+here then does nothing.
 """
 
 from collections.abc import Callable
@@ -14,31 +14,32 @@ try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
     from sklearn.callback import with_callbacks as with_callbacks
 
-    # How many calls lie between a decorated method and who calls it.
+    # Stack frames that the decorator adds between `fit` and its caller.
     DECORATOR_FRAMES = 1
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """No callbacks."""
+        """Placeholder without callbacks."""
 
     def with_callbacks(method):
-        """`method` itself."""
+        """Return `method` unchanged."""
         return method
 
     DECORATOR_FRAMES = 0
 
 
 class RunCallbacks:
-    """The iterations of one run; one of them is under way at a time.
+    """Callbacks for the iterations of one run.
 
     Parameters
     ----------
     context : CallbackContext
-        The task that the iterations belong to.
+        The parent task of the iterations.
     arguments : dict
-        What every hook is told: the estimator, X, y and metadata.
+        Arguments for every hook: the estimator, X, y and metadata.
     fitted_attributes : callable
-        From theta to the attributes of an estimator fitted with it.
+        ``fitted_attributes(theta)`` returns the fitted attributes of an estimator with these
+        parameters.
     """
 
     def __init__(
@@ -50,48 +51,50 @@ class RunCallbacks:
         self._iteration: Any = None
 
     def begin(self) -> None:
-        """An iteration begins."""
+        """Begin an iteration, unless one has begun already."""
         if self._iteration is None:
             self._iteration = self._context.subcontext(task_name="iteration")
             self._iteration.call_on_fit_task_begin(**self._arguments)
 
     def end(self, theta: NDArray) -> bool:
-        """The iteration has led to `theta`; returns whether a callback asks to stop."""
+        """End the iteration, which led to `theta`; returns whether a callback requests a stop."""
         iteration, self._iteration = self._iteration, None
         try:
             return iteration.call_on_fit_task_end(
                 **self._arguments, reconstruction_attributes=lambda: self._fitted_attributes(theta)
             )
         except StopIteration as error:
-            # SciPy would take it for a request of its own to stop.
+            # SciPy treats StopIteration in its own callback as a request to stop.
             raise RuntimeError(
-                "A callback has raised StopIteration; to stop the fit let its hook return True."
+                "A callback raised StopIteration; to stop the fit, its hook must return True."
             ) from error
 
     def close(self) -> None:
-        """End an iteration that has begun and led nowhere."""
+        """End an iteration that has begun but has no result."""
         if self._iteration is not None:
             self._iteration.call_on_fit_task_end(estimator=self._arguments["estimator"])
             self._iteration = None
 
 
 class FitCallbacks:
-    """A fit: its iterations, or its runs and their iterations where there are several.
+    """Callbacks for a fit: its iterations, or its runs and their iterations if several.
 
     Parameters
     ----------
     estimator : BackpropClassifier
-        The estimator; without callbacks set on it, or on what contains it, nothing happens.
+        The estimator. Nothing happens if no callbacks are set on it or on a meta-estimator
+        around it.
     X, y : array-like
-        What `fit` was given.
+        The arguments of `fit`.
     sample_weight : array-like or None
-        Likewise.
+        The argument of `fit`.
     n_runs : int
-        How many starts there are.
+        Number of starts.
     max_iter : int
-        The most iterations of a run.
+        Maximum number of iterations of a run.
     fitted_attributes : callable
-        From theta to the attributes of an estimator fitted with it.
+        ``fitted_attributes(theta)`` returns the fitted attributes of an estimator with these
+        parameters.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class FitCallbacks:
         self._context: Any = None
         if not hasattr(estimator, "set_callbacks"):
             return
-        # One iteration more than max_iter: the solver may begin one that leads nowhere.
+        # One more than max_iter: the solver may begin an iteration that has no result.
         n_iterations = max_iter + 1
         self._context = estimator._init_callback_context(
             max_subtasks=n_iterations if n_runs == 1 else n_runs,
@@ -133,11 +136,11 @@ class FitCallbacks:
         self._run_contexts = contexts if n_runs > 1 else []
 
     def run(self, index: int) -> RunCallbacks | None:
-        """The callbacks of one run; None where nobody wants to know."""
+        """The callbacks of one run; None if there are none."""
         return self._runs[index] if self._runs else None
 
     def end(self, fitted_attributes: dict) -> None:
-        """The fit has ended, with these attributes."""
+        """End the tasks of the fit, which resulted in these attributes."""
         if self._context is None:
             return
         for run in self._runs:

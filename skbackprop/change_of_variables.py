@@ -1,29 +1,29 @@
-r"""An exact linear change of variables that shortens the path of a quasi-Newton solver.
+r"""An exact linear change of variables that reduces the iterations of a quasi-Newton solver.
 
-Instead of a layer's Theta = [b, W] the solver sees Theta' = [b', W'] with
+Instead of a layer's Theta = [b, W] the solver works on Theta' = [b', W'] with
 
 .. math:: W = Q W' P, \quad b = Q b' - W \mu
 
 so that the layer computes :math:`Q (b' + W' P (a - \mu))`: its inputs are centred by mu and
-mixed by P, its outputs mixed by Q, but no row of the data is touched. J, its minimisers and
-the convergence test remain those of Theta. Only the solver's path changes, because to it the
-inputs look centred and both the inputs and the deltas that come back look of similar spread.
-The gradient follows from the chain rule, with D = [D_b, D_W] that of Theta and P, Q
-symmetric:
+transformed by P, its outputs are transformed by Q, and the data are unchanged. J, its
+minimisers and the convergence test are those of Theta. Only the path of the solver changes:
+in the new variables the inputs are centred, and inputs and back-propagated deltas have
+similar spreads in all directions. With D = [D_b, D_W] the gradient with respect to Theta, and
+P and Q symmetric, the chain rule gives
 
 .. math:: D_{b'} = Q D_b, \quad D_{W'} = Q (D_W - D_b \mu^T) P
 
-All three are estimated from some of the rows at a given Theta:
+mu, P and Q are estimated from a sample of the rows at a given Theta:
 
-- mu is the mean of the layer's inputs, the features or the activations below;
-- P of the first layer is :math:`(C + 0.01 e I)^{-1/4}` with the features' covariance C and
-  its largest eigenvalue e; the layers above have none;
+- mu is the mean of the layer's inputs: the features, or the activations of the layer below;
+- P of the first layer is :math:`(C + 0.01 e I)^{-1/4}` with the covariance C of the features
+  and its largest eigenvalue e; the layers above have no P;
 - Q is :math:`(S + 0.01 e I)^{-1/8}` with :math:`S = \frac{1}{m} \sum_i \delta_i
-  \delta_i^T`, the spread of the errors at the layer's outputs, and its largest eigenvalue e;
-  but its factor :math:`e^{-1/8}` is kept between 1/3 and 3. Where the deltas of a layer vanish
-  it would send the first step far away.
+  \delta_i^T`, the second moment of the deltas at the layer's outputs, and its largest
+  eigenvalue e. The factor :math:`e^{-1/8}` in it is limited to [1/3, 3]; otherwise vanishing
+  deltas of a layer would make the first step far too long.
 
-A full whitening (powers 1/2) shortens the path less: it also enlarges the noise.
+Full whitening (powers -1/2) saves fewer iterations, because it also amplifies noise.
 """
 
 from typing import NamedTuple
@@ -36,15 +36,15 @@ from skbackprop.network import Network
 from skbackprop.objective import Objective, one_hot
 from skbackprop.rows import RowBlock, has_distinct_rows
 
-# Rows to estimate from: any choice is exact, more gain nothing.
+# Sample sizes of the estimates. The change of variables is exact for any; more rows gain nothing.
 FEATURE_ROWS = 5_000
 ACTIVATION_ROWS = 2_000
-# Beyond this many, an eigendecomposition costs more than it saves.
+# Dimension beyond which an eigendecomposition costs more than it saves.
 MAX_MIXED = 1000
 FEATURE_POWER = -1 / 4
 DELTA_POWER = -1 / 8
 DAMPING = 0.01
-# How much Q may enlarge or shrink, beside mixing.
+# Limit on the overall factor by which Q enlarges or shrinks.
 MAX_DELTA_SCALE = 3.0
 
 
@@ -56,7 +56,7 @@ class Preconditioner(NamedTuple):
 
 
 class LayerChange(NamedTuple):
-    """mu, P and Q of one layer; None where there is none."""
+    """mu, P and Q of one layer; None for those that are not used."""
 
     mu: NDArray | None = None
     P: Preconditioner | None = None
@@ -69,7 +69,7 @@ class ChangeOfVariables(NamedTuple):
     Parameters
     ----------
     network : Network
-        Tells the shapes.
+        The network, for the shapes.
     layers : list of LayerChange
         One for each Theta^(l).
     """
@@ -79,11 +79,11 @@ class ChangeOfVariables(NamedTuple):
 
     @property
     def bounds(self) -> None:
-        """A solver may move Theta' anywhere."""
+        """None: Theta' is unconstrained."""
         return None
 
     def to_theta(self, z: NDArray) -> NDArray:
-        """Theta' to Theta: ``W = Q W' P``, ``b = Q b' - W mu``."""
+        """Map Theta' to Theta: ``W = Q W' P``, ``b = Q b' - W mu``."""
         theta = z.copy()
         for Theta, (mu, P, Q) in self._matrices(theta):
             if Q is not None:
@@ -95,7 +95,7 @@ class ChangeOfVariables(NamedTuple):
         return theta
 
     def from_theta(self, theta: NDArray) -> NDArray:
-        """Theta to Theta': ``b' = Q^-1 (b + W mu)``, ``W' = Q^-1 W P^-1``."""
+        """Map Theta to Theta': ``b' = Q^-1 (b + W mu)``, ``W' = Q^-1 W P^-1``."""
         z = theta.copy()
         for Theta, (mu, P, Q) in self._matrices(z):
             if mu is not None:
@@ -107,7 +107,7 @@ class ChangeOfVariables(NamedTuple):
         return z
 
     def pull_back(self, z: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
-        """J and its gradient for Theta' from those for Theta; J is the same."""
+        """J, which is the same, and its gradient with respect to Theta' from that for Theta."""
         gradient = gradient.copy()
         for D, (mu, P, Q) in self._matrices(gradient):
             if mu is not None:
@@ -125,18 +125,22 @@ class ChangeOfVariables(NamedTuple):
 def change_of_variables(
     objective: Objective, theta: NDArray, features: LayerChange, *, mix_outputs: bool = True
 ) -> ChangeOfVariables:
-    """The change of variables for an objective and a place.
+    """Estimate the change of variables of an objective at a theta.
 
     Parameters
     ----------
     objective : Objective
-        What is minimised.
+        The objective to minimise.
     theta : ndarray of shape (n_parameters,)
-        Where the activations and the deltas are looked at.
+        The parameters at which activations and deltas are evaluated.
     features : LayerChange
-        mu and P of the first layer: `feature_change`, which does not depend on theta.
+        mu and P of the first layer from `feature_change`; they do not depend on theta.
     mix_outputs : bool, default=True
-        Whether there may be Q: not where single weights matter, as to the penalty "l1".
+        Whether to use Q. The penalty "l1" rules it out, because it depends on single weights.
+
+    Returns
+    -------
+    change : ChangeOfVariables
     """
     network = objective.network
     examples = objective.rows.gather(ACTIVATION_ROWS)
@@ -154,22 +158,26 @@ def change_of_variables(
 
 
 def no_change(objective: Objective) -> ChangeOfVariables:
-    """The change of variables that changes nothing."""
+    """The identity as a change of variables."""
     network = objective.network
     return ChangeOfVariables(network, [LayerChange() for _ in network.shapes])
 
 
 def feature_change(objective: Objective, *, mix: bool = True) -> LayerChange:
-    """Mu and, if wanted, P of the first layer.
+    """Estimate mu and, if wanted, P of the first layer.
 
-    P exists where there are more different rows than features.
+    P is used only if there are more distinct rows than features.
 
     Parameters
     ----------
     objective : Objective
-        What is minimised.
+        The objective to minimise.
     mix : bool, default=True
-        Whether there may be P: not where single weights matter, as to the penalty "l1".
+        Whether to use P. The penalty "l1" rules it out, because it depends on single weights.
+
+    Returns
+    -------
+    change : LayerChange
     """
     examples = objective.rows.gather(FEATURE_ROWS)
     mean = feature_mean(examples)
@@ -178,17 +186,14 @@ def feature_change(objective: Objective, *, mix: bool = True) -> LayerChange:
     if not mix or n > MAX_MIXED or not has_distinct_rows(examples, n + 1):
         return LayerChange(mu)
     C = feature_covariance(examples, mean)
-    # Below this a covariance is the rounding of the mean of features that do not vary.
+    # Covariances up to this size are rounding errors of features that do not vary.
     m, eps = examples.X.shape[0], np.finfo(examples.X.dtype).eps
     rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))
     return LayerChange(mu, feature_preconditioner(C, rounding))
 
 
 def feature_mean(examples: RowBlock) -> NDArray:
-    """The weighted mean of the features.
-
-    What is only the rounding of a mean of 0 is 0.
-    """
+    """The weighted mean of the features; a mean of 0 up to rounding is set to 0."""
     X, shares = examples.X, _shares(examples)
     mean = np.asarray(X.T @ shares, dtype=np.float64)
     size = np.asarray(abs(X).T @ shares, dtype=np.float64)
@@ -224,7 +229,7 @@ def delta_preconditioner(S: NDArray) -> Preconditioner | None:
 
 
 def _power(C: NDArray, power: float, rounding: float, max_scale: float) -> Preconditioner | None:
-    """(C + 0.01 e I)^power, of which the factor e^power is kept within `max_scale`."""
+    """(C + 0.01 e I)^power, with its factor e^power limited to [1/max_scale, max_scale]."""
     if not np.isfinite(C).all():
         return None
     eigenvalues, vectors = np.linalg.eigh(C)

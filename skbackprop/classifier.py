@@ -1,4 +1,4 @@
-"""`BackpropClassifier`: scikit-learn's conventions; no mathematics."""
+"""`BackpropClassifier`: the scikit-learn estimator; the mathematics is in other modules."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -32,14 +32,14 @@ from skbackprop.streaming import has_partial_fit, next_chunk
 from skbackprop.threads import resolve_n_jobs
 from skbackprop.training import Outcome, Training
 
-# Where the documentation is published; the notebook's view of an estimator links to its page.
+# Address of the published documentation; the HTML view of an estimator links to it.
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"
 
 
 class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMixin, BaseEstimator):
-    r"""A multi-layer perceptron trained by back propagation, with L-BFGS unless told otherwise.
+    r"""Multi-layer perceptron classifier, trained by back propagation and L-BFGS by default.
 
-    Minimises over the parameters :math:`\Theta^{(l)}` of a feed-forward network h
+    Minimises, over the parameters :math:`\Theta^{(l)}` of a feed-forward network h,
 
     .. math::
 
@@ -49,72 +49,75 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
 
     with the gradient :math:`D^{(l)} = \frac{1}{m} \delta^{(l+1)T} [1, A^{(l)}]
     + \frac{\lambda}{m} [0, \Theta^{(l)}_{:,1:}]` from back propagation.
-    :math:`\Theta^{(l)}` has shape :math:`(s_{l+1}, s_l + 1)`, its column 0 belongs to the
-    bias unit and is not penalised. Labels are encoded as 0 and 1 for each output unit: one
-    logistic unit for two classes, K for more, one for each label of a multilabel target.
+    :math:`s_l` is the number of units in layer l. :math:`\Theta^{(l)}` has shape
+    :math:`(s_{l+1}, s_l + 1)`; its column 0 holds the biases and is not penalised. Labels are
+    encoded as 0 and 1 for each output unit: one logistic unit for two classes, K units for K
+    classes, one unit for each label of a multilabel target.
 
-    Features should be of similar size: put a `StandardScaler` before it.
+    Features should be on similar scales: put a `StandardScaler` before the classifier.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
-        Units of each hidden layer, without the bias unit; ``()`` for none, which is logistic
-        regression.
+        Number of units in each hidden layer, without the bias unit; ``()`` for no hidden
+        layer, which is logistic regression.
     reg_lambda : float, default=1.0
-        lambda, at least 0. The key ``"lambda"`` stands for it wherever a parameter's name is
-        a string: `set_params`, grids, pipelines.
+        Regularisation strength lambda, at least 0. ``"lambda"`` is accepted for it wherever a
+        parameter name is a string: in `set_params`, grids and pipelines.
     init_epsilon : float or "auto", default="auto"
-        Random initialisation is uniform on [-init_epsilon, init_epsilon]; "auto" takes
+        Parameters are initialised uniformly on [-init_epsilon, init_epsilon]; "auto" uses
         ``sqrt(6) / sqrt(s_l + s_{l+1})`` for each layer. With "lbfgs", "bfgs" and "cg" the
-        random bias of the first layer is shifted by -W times the mean of the features, as if
-        they had been centred.
+        random biases of the first layer are shifted by -W times the mean of the features, as
+        if the features had been centred.
     solver : str or solver object, default="lbfgs"
         "lbfgs", "bfgs", "cg", "gradient_descent", "sgd" or "adam", or an object from
-        `skbackprop.solvers` that carries options of its own, such as
-        ``SGD(learning_rate=0.1, momentum=0.9, dropout=0.2)``; these are searched as
-        ``solver__momentum``.
+        `skbackprop.solvers` with options of its own, such as
+        ``SGD(learning_rate=0.1, momentum=0.9, dropout=0.2)``. In a search these options are
+        named ``solver__momentum`` and so on.
     activation : str or sequence of str, default="logistic"
-        g of the hidden layers: "logistic", "tanh", "relu" or "identity", one for all layers
-        or one for each.
+        Activation function g of the hidden layers: "logistic", "tanh", "relu" or "identity",
+        one for all layers or one for each.
     output_activation : {"logistic", "softmax"}, default="logistic"
         Separate logistic units (one-vs-all), or one softmax over the classes.
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
-        The cost of an example: cross-entropy as above (of a softmax,
+        Cost of an example: cross-entropy as above (for a softmax,
         :math:`-\sum_k y_k \log h_k`), or :math:`\sum_k (h_k - y_k)^2`.
     penalty : {"l2", "l1"}, default="l2"
-        "l1" is :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`, which makes weights exactly
-        zero.
+        "l2" is the penalty above. "l1" is :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`,
+        which makes weights exactly zero.
     max_iter : int, default=1000
-        The most iterations; of a stochastic solver, passes over the rows. From 1000 rows on,
-        "lbfgs", "bfgs" and "cg" first do some on parts of the rows, which are not counted.
+        Maximum number of iterations; for a stochastic solver, of epochs (passes over the
+        rows). From 1000 rows on, "lbfgs", "bfgs" and "cg" begin with iterations on subsets of
+        the rows, which are not counted.
     tol : float, default=1e-4
         A fit has converged when the largest absolute entry of the gradient of J is at most
-        this.
+        `tol`.
     early_stopping : bool, default=False
-        End when the cost on validation examples (`X_val` of `fit`, else a
-        `validation_fraction` that is set aside, stratified by class) has not become lower for
-        `n_iter_no_change` iterations, and keep the parameters where it was lowest.
+        Whether to stop when the cost on validation examples has not decreased for
+        `n_iter_no_change` iterations, and to keep the parameters of lowest validation cost.
+        The validation examples are `X_val` of `fit`, else a `validation_fraction` of the
+        training examples, stratified by class.
     validation_fraction : float, default=0.1
-        The part of the examples to set aside for `early_stopping`.
+        Fraction of the examples to set aside for `early_stopping`, between 0 and 1.
     n_iter_no_change : int, default=10
-        Iterations without a lower J (without a lower validation cost, with
-        `early_stopping`) after which a fit ends. "lbfgs", "bfgs" and "cg" lower J in each
-        iteration; if their line search fails, they first begin again from the best parameters.
+        Number of iterations without a lower J (with `early_stopping`, without a lower
+        validation cost) after which a fit ends. "lbfgs", "bfgs" and "cg" lower J in each
+        iteration; if their line search fails, they first restart from the best parameters.
     n_init : int, default=1
-        Random starts, in parallel within `n_jobs`; the one of lowest J is kept, or of lowest
-        validation cost where there are validation examples.
+        Number of random starts, run in parallel within `n_jobs`. The result of lowest J is
+        kept, or of lowest validation cost if there are validation examples.
     class_weight : dict, "balanced" or None, default=None
         Factors for the weights of the examples of each class. "balanced" gives all classes
-        the same weight and leaves the sum of the weights as it is.
+        the same total weight and leaves the sum of the weights unchanged.
     warm_start : bool, default=False
-        Whether `fit` starts from the parameters of the fit before.
+        Whether `fit` starts from the parameters of the previous fit.
     n_jobs : int or None, default=None
-        Threads over row blocks. None: as many as the BLAS may use here; -1: all processors.
-        The result has the same bits for any number.
+        Number of threads over row blocks. None: as many as the BLAS may use here; -1: all
+        processors. The result is bitwise identical for any number.
     random_state : int, RandomState instance or None, default=None
-        Random starts, the validation split, shuffling and dropout.
+        Seed or generator for the random starts, the validation split, shuffling and dropout.
     verbose : int, default=0
-        Above 0, print a line for each iteration.
+        Print every `verbose`-th iteration; 0 prints nothing.
 
     Attributes
     ----------
@@ -123,41 +126,42 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
     coefs_ : list of ndarrays
         The weights in scikit-learn's orientation, (s_l, s_{l+1}): views of `theta_`.
     intercepts_ : list of ndarrays
-        The weights of the bias units, (s_{l+1},): views of `theta_`.
+        The biases, (s_{l+1},): views of `theta_`.
     network_ : Network
-        The network: its shapes and functions.
+        The fitted network: its shapes and functions, without parameters.
     classes_ : ndarray of shape (n_classes,)
-        The sorted labels; the numbers of the columns of a multilabel target.
+        The sorted class labels; for a multilabel target, the column numbers.
     n_features_in_ : int
-        n.
+        Number of features n.
     feature_names_in_ : ndarray of shape (n,)
-        The columns of X, where it has string names.
+        Names of the features; only if X has column names that are all strings.
     n_iter_ : int
-        Iterations.
+        Number of iterations.
     loss_ : float
         J at `theta_`.
     history_ : dict of lists
-        One entry an iteration, for ``pandas.DataFrame(clf.history_)``: `iteration`, `stage`,
+        One entry per iteration, for ``pandas.DataFrame(clf.history_)``: `iteration`, `stage`,
         `rows`, `loss` (J), `gradient_max`, `step_length` (Euclidean norm of the change of theta),
         `n_evaluations`, `seconds`, `validation_loss`, `validation_score` (NaN without
-        validation examples). A head start has entries with `iteration` 0, of J on some rows.
+        validation examples). Entries of a head start have `iteration` 0 and J on a subset of
+        the rows.
     loss_curve_ : list of float
-        J after each iteration, from `history_`. Early ones of a large fit with "lbfgs", "bfgs"
-        or "cg" are computed in float32; `loss_` is always in the precision of X.
+        J after each iteration, from `history_`. In a large fit with "lbfgs", "bfgs" or "cg" the
+        first entries are computed in float32; `loss_` is always in the precision of X.
     validation_loss_curve_ : list of float
-        The cost without penalty on the validation examples after each iteration; empty
-        without any.
+        Cost on the validation examples after each iteration, without the penalty; empty if
+        there are none.
     validation_scores_ : list of float
-        The accuracy on them.
+        Accuracy on the validation examples after each iteration; empty if there are none.
     optimize_result_ : scipy.optimize.OptimizeResult
         Why the fit ended: `message`, `status`, `success`; `nit`, `nfev` (evaluations of J
         over all rows), `fun`, `gradient_max` (largest absolute entry of J's gradient) and
-        `x` (theta unrolled).
+        `x` (the unrolled theta).
 
     See Also
     --------
     Objective : J and its gradient as a function of theta.
-    sklearn.neural_network.MLPClassifier : scikit-learn's own.
+    sklearn.neural_network.MLPClassifier : scikit-learn's multi-layer perceptron.
 
     Examples
     --------
@@ -217,7 +221,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         self.random_state = random_state
         self.verbose = verbose
 
-    # Names of records are looked up where the records are, which may have been added to.
+    # Activations, losses and solvers are only checked for their type: users may register more.
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "reg_lambda": [Interval(Real, 0, None, closed="left")],
@@ -248,27 +252,28 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         Parameters
         ----------
         **params : dict
-            Names and values, also nested ones such as ``solver__momentum``. The key
-            "lambda", which Python does not take as a keyword, works wherever a name is a
-            string: in ``set_params(**{"lambda": 1})``, in the grid of a search, and as
+            Names and values, including nested ones such as ``solver__momentum``. The name
+            "lambda", which is a keyword of Python, works wherever a name is a string: in
+            ``set_params(**{"lambda": 1})``, in the grid of a search, and as
             ``"backpropclassifier__lambda"`` in a pipeline.
 
         Returns
         -------
         self : BackpropClassifier
+            The estimator itself.
 
         Raises
         ------
         ValueError
-            For an unknown name, and for "lambda" and "reg_lambda" at once; all parameters are
-            then left as they were.
+            If a name is unknown, or if both "lambda" and "reg_lambda" are given. All
+            parameters then keep their values.
         """
         params = translated(params, own=self.get_params(deep=False))
         solver = params.get("solver", self.solver)
         if isinstance(solver, str) and any(name.startswith("solver__") for name in params):
-            # A solver that is given by its name has options, too: its defaults.
+            # A solver given by name has no options to set: replace it by its object.
             params["solver"] = solver_of(solver)
-        # scikit-learn sets one after the other until it meets a name that does not exist.
+        # scikit-learn sets parameters one by one until it meets an unknown name.
         given = [value for value in params.values() if isinstance(value, BaseEstimator)]
         changed: list[BaseEstimator] = [self, *given]
         before = [estimator.get_params() for estimator in changed]
@@ -281,7 +286,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # A softmax and class weights suppose that each example has one class.
+        # A softmax and class weights assume that each example has one class.
         one_class = self.output_activation == "softmax" or self.class_weight is not None
         tags.classifier_tags.multi_label = not one_class
         tags.input_tags.sparse = True
@@ -301,40 +306,45 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         sample_weight_val: ArrayLike | None = None,
         theta_init: ArrayLike | Sequence[ArrayLike] | None = None,
     ) -> "BackpropClassifier":
-        """Look for the parameters of lowest J.
+        """Fit the network: minimise J over its parameters.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, dataframe} of shape (m, n)
-            Examples as rows. float32 rows are kept in float32; other types become float64.
+            Training examples as rows. float32 stays float32; other types become float64.
         y : array-like of shape (m,) or (m, n_labels)
             Labels of any type, or a multilabel indicator matrix of 0 and 1.
         sample_weight : array-like of shape (m,), optional
             Non-negative weights: an example of weight 2 counts as two.
         X_val, y_val : like X and y, optional
-            Examples that the fit does not see; their cost and accuracy are recorded after
-            each iteration, and `early_stopping` watches their cost.
-        sample_weight_val : array-like, optional
+            Validation examples, which are not trained on. Their cost and accuracy are
+            recorded after each iteration; `early_stopping` monitors their cost.
+        sample_weight_val : array-like of shape (m_val,), optional
             Weights of the validation examples.
         theta_init : list of matrices, or ndarray of shape (n_parameters,), optional
-            The first start instead of a random one: Theta^(l) of shape (s_{l+1}, s_l + 1),
-            or the same unrolled.
+            Initial parameters, instead of random ones for the first start: Theta^(l) of
+            shape (s_{l+1}, s_l + 1), or the unrolled vector.
 
         Returns
         -------
         self : BackpropClassifier
-            Fitted. If anything raises, it is left as it was; an interrupt (Ctrl-C) keeps the
-            best parameters so far and goes on as `KeyboardInterrupt`.
+            The fitted estimator. If an error is raised, it is left unchanged. An interrupt
+            (Ctrl-C) keeps the best parameters so far and is then raised as
+            `KeyboardInterrupt`.
 
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or the data are not what is said above.
+            If a parameter is out of range, if the data are invalid, or if J is not finite at
+            any start.
 
         Warns
         -----
         ConvergenceWarning
-            If the fit ends before the largest gradient entry is at most `tol`.
+            If the fit ends without success: the largest gradient entry is above `tol`, and
+            neither early stopping nor a callback has ended the fit.
+        CollapsedFitWarning
+            If the fit ends with success, but the network predicts the same for every row.
         """
         self._validate_params()
         examples = examples_of(self, X, y, sample_weight)
@@ -395,7 +405,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
                     self._keep(attributes_of(training.outcome))
                     remark_on_interrupt(training.outcome).warn()
             finally:
-                # Also where warnings are errors.
+                # Raised even where warnings are errors.
                 raise interrupt
         return self
 
@@ -403,7 +413,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
     def partial_fit(
         self, X, y, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> "BackpropClassifier":
-        """One pass of a stochastic solver over some of the rows.
+        """Update the parameters by one epoch of a stochastic solver over a chunk of rows.
 
         Parameters
         ----------
@@ -412,30 +422,32 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         y : array-like of shape (rows,) or (rows, n_labels)
             Their labels.
         classes : array-like of shape (n_classes,), optional
-            All labels there will be. Needed in the first call, unless the target is a
-            multilabel indicator.
+            All labels that can occur. Required in the first call, unless the target is a
+            multilabel indicator matrix.
         sample_weight : array-like of shape (rows,), optional
             Non-negative weights.
 
         Returns
         -------
         self : BackpropClassifier
-            With `loss_` and the last entry of `loss_curve_` J over these rows.
+            The updated estimator; `loss_` and the last entry of `loss_curve_` are J over
+            these rows.
 
         Raises
         ------
         ValueError
-            If the data are not what is said above, or if J is no longer finite, as with too
-            large a learning rate; the estimator is then left as it was.
+            If the data are invalid, or if J is no longer finite, as with too large a learning
+            rate; the estimator is then left unchanged.
         AttributeError
-            The method does not exist where it would see too little: with a solver over all
-            rows, an `Adaptive` learning rate, `early_stopping` or balanced classes.
+            If the parameters need all rows at once: a deterministic solver, an `Adaptive`
+            learning rate, `early_stopping`, or ``class_weight="balanced"``. The method does
+            not exist then.
 
         Notes
         -----
-        lambda is divided by the m of all rows: the solver's ``n_samples``, or the rows seen
-        so far if that is None. The options of a whole fit (`max_iter`, `tol`, `n_init`, ...)
-        have no part in it.
+        lambda is divided by the total number of rows m: the solver's ``n_samples``, or the
+        number of rows seen so far if that is None. Options that concern a whole fit
+        (`max_iter`, `tol`, `n_init`, ...) are not used.
         """
         self._validate_params()
         self._keep(next_chunk(self, X, y, classes, sample_weight))

@@ -1,4 +1,4 @@
-"""Why a fit ended badly, and what to do: warnings whose remedy fits what is measured."""
+"""Warnings after a fit that has not converged or is of no use: the measured cause, a remedy."""
 
 import warnings
 from typing import NamedTuple
@@ -19,34 +19,35 @@ from skbackprop.threads import single_threaded_blas
 from skbackprop.training import Outcome
 from skbackprop.workspace import Workspace
 
+# Rows to measure on.
 SAMPLE = 2000
-# Probabilities that differ by less than this between all rows tell nothing.
+# A network has collapsed if no probability differs by this much between any two rows.
 ALIKE = 0.01
-# Spreads of features that are so unlike slow a solver down.
+# Ratio of the largest to the smallest standard deviation of features that slows a solver down.
 UNLIKE_SPREADS = 1000.0
-# The share of hidden units at the end of their range that says "saturated".
+# Share of saturated activations from which a layer counts as saturated.
 SATURATED = 0.9
 
 
 class Extremes(NamedTuple):
-    """The least and the largest output of each unit over some rows, of which others are added."""
+    """The minimum and maximum output of each unit over some rows; other rows can be added."""
 
     least: NDArray
     largest: NDArray
 
     def copy(self) -> "Extremes":
-        """The same."""
+        """Self, which is immutable."""
         return self
 
     def add_(self, other: "Extremes") -> "Extremes":
-        """Over both sets of rows."""
+        """The extremes over both sets of rows."""
         return Extremes(
             np.minimum(self.least, other.least), np.maximum(self.largest, other.largest)
         )
 
 
 class OutputExtremes(NamedTuple):
-    """The extremes of a function of the logits over a block."""
+    """The extremes of a function of the logits over a block of rows."""
 
     outputs: Outputs
 
@@ -61,40 +62,40 @@ class OutputExtremes(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What to warn of after a fit."""
+    """A warning about a fit."""
 
     message: str
     category: type[Warning]
 
     def warn(self) -> None:
-        """Warn at the line that called fit."""
-        # Below that line are fit and this function.
+        """Issue the warning at the line that called fit."""
+        # The frames of fit and of this method lie above that line.
         warnings.warn(self.message, self.category, stacklevel=3 + DECORATOR_FRAMES)
 
 
 def remark_on(
     solver: Solver, objective: Objective, labels: Labels, outcome: Outcome, tol: float
 ) -> Remark | None:
-    """What to say of a fit that has not converged, or has converged to a network of no use.
+    """The warning about a fit that has not converged or predicts the same for every row.
 
     Parameters
     ----------
     solver : Solver
-        What minimised.
+        The solver of the fit.
     objective : Objective
         J on the training rows.
     labels : Labels
-        What the outputs stand for.
+        The meaning of the outputs.
     outcome : Outcome
-        What the fit keeps.
+        The result of the fit.
     tol : float
         The largest gradient entry that counts as converged.
 
     Returns
     -------
     remark : Remark or None
-        A `ConvergenceWarning`: how far the fit came, why it ended and what to do. Or a
-        `CollapsedFitWarning`: the cause that is measured and what to do.
+        A `ConvergenceWarning` with the result, why the fit ended and what to do; or a
+        `CollapsedFitWarning` with the measured cause and what to do; or None.
     """
     collapse = collapse_of(objective, labels, outcome.best.theta)
     if outcome.status.success:
@@ -116,7 +117,7 @@ def remark_on(
 
 
 def remark_on_interrupt(outcome: Outcome) -> Remark:
-    """What to say of an interrupted fit: what it has kept."""
+    """The warning about an interrupted fit, with the result that it keeps."""
     best = outcome.best
     return Remark(
         f"The fit was interrupted after {outcome.n_iter} iterations; the best parameters so far "
@@ -126,7 +127,7 @@ def remark_on_interrupt(outcome: Outcome) -> Remark:
 
 
 def unlike_spreads(objective: Objective) -> str:
-    """What to say of features whose spreads are a thousandfold apart; "" where they are not."""
+    """Advice for features whose standard deviations differ by a factor of 1000; else ""."""
     C = spreads(objective.rows.gather(SAMPLE).X)
     C = C[C > 0]
     if not len(C) or C.max() < UNLIKE_SPREADS * C.min():
@@ -138,7 +139,7 @@ def unlike_spreads(objective: Objective) -> str:
 
 
 def spreads(X) -> NDArray:
-    """The standard deviation of each feature, without the mean's rounding."""
+    """The standard deviation of each feature; 0 where it is only a rounding error."""
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
         squares = np.asarray((X.multiply(X) if hasattr(X, "multiply") else X * X).mean(axis=0))
@@ -148,16 +149,21 @@ def spreads(X) -> NDArray:
 
 
 def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
-    """What to say of a network that predicts the same for every row; "" where it does not.
+    """Description of a network that predicts the same for every row, its cause and a remedy.
 
     Parameters
     ----------
     objective : Objective
         J on the training rows.
     labels : Labels
-        What the outputs stand for.
+        The meaning of the outputs.
     theta : ndarray of shape (n_parameters,)
         The unrolled parameters.
+
+    Returns
+    -------
+    description : str
+        Empty if predictions differ between rows.
     """
     network = objective.network
     thetas = network.reshape(theta.astype(objective.dtype))
@@ -170,7 +176,7 @@ def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
         sample = objective.rows.gather(SAMPLE)
         if not _classes_differ(sample):
             return ""
-        # All rows only where a sample gives reason to.
+        # A pass over all rows only if the sample has collapsed.
         if not (_alike(extremes(sample)) and _alike(objective.rows.add_up(extremes))):
             return ""
         cause = _cause(objective, thetas, sample)
@@ -191,7 +197,7 @@ def _alike(extremes: Extremes) -> bool:
 
 
 def _cause(objective: Objective, thetas: list[NDArray], sample: RowBlock) -> str:
-    """The cause of a collapse that can be measured, and its remedy."""
+    """The measured cause of a collapse, and its remedy."""
     network, m, weight = objective.network, objective.n_rows, objective.weight
     if not spreads(sample.X).any():
         return "No feature varies."
@@ -220,11 +226,14 @@ def _cause(objective: Objective, thetas: list[NDArray], sample: RowBlock) -> str
         )
     if strength:
         return f"The penalty outweighs the costs: choose a reg_lambda smaller than {strength:.3g}."
-    return "The features may tell nothing of the classes; try another random_state, or n_init."
+    return (
+        "The features may carry no information about the classes; try another random_state, or "
+        "n_init."
+    )
 
 
 def _saturated(A: NDArray, name: str) -> float:
-    """The share of activations where g is flat."""
+    """The share of activations that are saturated, that is, where g is flat."""
     if name == "relu":
         return float((A == 0).mean())
     lowest = -1.0 if name == "tanh" else 0.0

@@ -1,4 +1,4 @@
-"""Dropout: hidden units are switched off at random while a network is trained."""
+"""Dropout: hidden units are switched off at random during training."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,24 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def dropout_rates(hidden_units: Sequence[int], dropout: float | Sequence[float]) -> NDArray:
-    """The probability of dropping a unit, one for each hidden layer.
+    """The probability of dropping a unit, for each hidden layer.
+
+    Parameters
+    ----------
+    hidden_units : sequence of int
+        Number of units in each hidden layer.
+    dropout : float or sequence of float
+        One probability for all hidden layers, or one for each.
+
+    Returns
+    -------
+    rates : ndarray of shape (n_hidden_layers,)
 
     Raises
     ------
     ValueError
-        If one is not in [0, 1), their number is not that of the hidden layers, or there is
-        no hidden layer to drop units of.
+        If a probability is not in [0, 1), if their number is not the number of hidden layers,
+        or if it is above 0 for a network without hidden layers.
     """
     n_hidden = len(hidden_units)
     rates = np.asarray(dropout, dtype=np.float64)
@@ -38,9 +49,25 @@ def dropout_masks(
     rates: NDArray,
     random_state: np.random.RandomState,
 ) -> list[NDArray] | None:
-    """Inverted dropout: 0 with the given probability, else 1 / keep probability.
+    """Random masks for inverted dropout: 0 for a dropped unit, else 1 / keep probability.
 
-    One mask of shape (n_rows, s_l) for each hidden layer, None where nothing is dropped.
+    Parameters
+    ----------
+    hidden_units : sequence of int
+        Number of units in each hidden layer.
+    n_rows : int
+        Number of rows.
+    dtype : dtype
+        The precision of the masks.
+    rates : ndarray of shape (n_hidden_layers,)
+        Dropout probabilities from `dropout_rates`.
+    random_state : RandomState
+        Source of the random numbers.
+
+    Returns
+    -------
+    masks : list of ndarrays of shape (n_rows, s_l), or None
+        One for each hidden layer; None if all probabilities are 0.
     """
     if not rates.any():
         return None

@@ -1,5 +1,5 @@
-"""Warnings of our own; those of scikit-learn are in `sklearn.exceptions`."""
+"""Warnings of skbackprop; those of scikit-learn are in `sklearn.exceptions`."""
 
 
 class CollapsedFitWarning(UserWarning):
-    """A fit has ended well, but its network predicts the same for every row."""
+    """Warning about a fit that ended with success, but predicts the same for every row."""

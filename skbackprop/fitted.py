@@ -1,4 +1,4 @@
-"""What an estimator has of a fit: parameters, history, predictions, and how it is pickled."""
+"""The fitted part of the estimator: its attributes, its predictions and its pickled form."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 
 def fitted_attributes(examples: Examples, theta: NDArray) -> dict:
-    """What an estimator needs to predict with these parameters."""
+    """The attributes that an estimator needs to predict with these parameters."""
     seen, labels, network, _ = examples
     shown = {name: vars(seen)[name] for name in FEATURE_ATTRIBUTES if name in vars(seen)}
     return shown | {
@@ -30,7 +30,7 @@ def fitted_attributes(examples: Examples, theta: NDArray) -> dict:
 
 
 def result_attributes(result: OptimizeResult, history: History) -> dict:
-    """What an estimator says of how its parameters were found."""
+    """The attributes that describe how the parameters were found."""
     return {
         "loss_": result.fun,
         "n_iter_": result.nit,
@@ -40,7 +40,7 @@ def result_attributes(result: OptimizeResult, history: History) -> dict:
 
 
 class FittedNetworkMixin:
-    """What a fitted classifier says and predicts, from the attributes above."""
+    """Derived attributes, predictions and pickling of a fitted classifier."""
 
     theta_: list[NDArray]
     network_: Network
@@ -53,14 +53,14 @@ class FittedNetworkMixin:
     _labels: Labels
 
     def _keep(self, attributes: dict) -> None:
-        """Set all fitted attributes at once: an interrupt finds the old ones or the new ones."""
+        """Set all fitted attributes at once, so that an interrupt cannot leave a mixture."""
         others = {k: v for k, v in vars(self).items() if k not in FEATURE_ATTRIBUTES}
         self.__dict__ = others | {"_stream": None} | attributes
 
-    # -- what a fit has found --------------------------------------------------------------
+    # -- pickling and derived attributes ---------------------------------------------------
 
     def __getstate__(self):
-        """Plain containers instead of our own and SciPy's types, so that few must be trusted."""
+        """The state in plain containers, so that skops needs to trust few types."""
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         if "network_" in state:
             network = state["network_"]
@@ -75,7 +75,7 @@ class FittedNetworkMixin:
         return state
 
     def __setstate__(self, state):
-        """Build again what `__getstate__` took apart."""
+        """Rebuild the objects that `__getstate__` replaced by plain containers."""
         if "network_" in state:
             state = {
                 **state,
@@ -87,17 +87,17 @@ class FittedNetworkMixin:
 
     @property
     def loss_curve_(self) -> list[float]:
-        """J after each iteration: a view of `history_`."""
+        """J after each iteration, from `history_`."""
         return counted(self.history_, "loss")
 
     @property
     def validation_loss_curve_(self) -> list[float]:
-        """The cost on the validation examples after each iteration; empty without any."""
+        """Cost on the validation examples after each iteration; empty if there are none."""
         return [cost for cost in counted(self.history_, "validation_loss") if cost == cost]
 
     @property
     def validation_scores_(self) -> list[float]:
-        """The accuracy on them."""
+        """Accuracy on the validation examples after each iteration; empty if there are none."""
         return [score for score in counted(self.history_, "validation_score") if score == score]
 
     @property
@@ -107,7 +107,7 @@ class FittedNetworkMixin:
 
     @property
     def intercepts_(self) -> list[NDArray]:
-        """The weights of the bias units, (s_{l+1},): views of `theta_`."""
+        """The biases, (s_{l+1},): views of `theta_`."""
         return [Theta[:, 0] for Theta in self.theta_]
 
     # -- prediction ------------------------------------------------------------------------
@@ -128,12 +128,12 @@ class FittedNetworkMixin:
         Returns
         -------
         Z : ndarray of shape (m,) for two classes, else (m, K)
-            For two classes the log odds of the second.
+            For two classes, the log odds of the second class.
         """
         return self._outputs(X, Labels.decision)
 
     def predict(self, X) -> NDArray:
-        """The most probable label; for multilabel targets those more probable than not.
+        """Predict the most probable label; for multilabel targets, those above probability 1/2.
 
         Parameters
         ----------
@@ -147,10 +147,10 @@ class FittedNetworkMixin:
         return self._outputs(X, Labels.decode)
 
     def predict_proba(self, X) -> NDArray:
-        """h(x): the probability of each class.
+        """Predict the probability of each class.
 
-        K logistic units of more than two classes are normalised to sum to one; those of a
-        multilabel target are given as they are.
+        With logistic units for more than two classes, h(x) is normalised to sum to one; for a
+        multilabel target h(x) is returned as it is.
 
         Parameters
         ----------
@@ -160,11 +160,12 @@ class FittedNetworkMixin:
         Returns
         -------
         h : ndarray of shape (m, n_classes)
+            Columns in the order of ``classes_``.
         """
         return self._outputs(X, Labels.probabilities)
 
     def predict_log_proba(self, X) -> NDArray:
-        """The logarithm of `predict_proba`, from the logits: never -inf by rounding.
+        """Predict the logarithm of `predict_proba`, from the logits: never -inf by rounding.
 
         Parameters
         ----------
@@ -174,5 +175,6 @@ class FittedNetworkMixin:
         Returns
         -------
         log_h : ndarray of shape (m, n_classes)
+            Columns in the order of ``classes_``.
         """
         return self._outputs(X, Labels.log_probabilities)

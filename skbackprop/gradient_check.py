@@ -1,4 +1,4 @@
-"""Gradient checking: the derivative by finite differences against back propagation."""
+"""Gradient checking: back propagation compared with finite differences."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 def numerical_gradient(
     f: Callable[[NDArray], float], theta: ArrayLike, epsilon: float = 1e-5
 ) -> NDArray:
-    r"""The gradient of `f` by two-sided differences.
+    r"""The gradient of a function by two-sided finite differences.
 
     .. math::
 
@@ -19,17 +19,17 @@ def numerical_gradient(
     Parameters
     ----------
     f : callable
-        From a vector to a number.
+        Function of a vector that returns a number.
     theta : array-like of shape (p,)
-        Where the gradient is wanted; not changed.
+        The point at which to compute the gradient; not changed.
     epsilon : float, default=1e-5
-        Half the distance of the two points. The notes' 1e-4 leaves truncation errors of up
-        to 1e-7 on strongly curved networks.
+        Half the distance between the two points, positive. The common choice 1e-4 leaves
+        truncation errors of up to 1e-7 where the curvature is strong.
 
     Returns
     -------
     gradient : ndarray of shape (p,)
-        Two calls of `f` for each entry: for checking, not for training.
+        The gradient. Each entry takes two calls of `f`: for checking, not for training.
 
     Raises
     ------
@@ -61,22 +61,27 @@ def check_gradient(
     theta: ArrayLike,
     epsilon: float = 1e-5,
 ) -> float:
-    r"""How far the gradient of `objective` is from the numerical one.
+    r"""The relative difference between the gradient of an objective and the numerical one.
 
     Parameters
     ----------
     objective : callable
-        From theta to (J, gradient), such as an `Objective`.
+        Function of theta that returns (J, gradient), such as an `Objective`.
     theta : array-like of shape (p,)
-        Where to check; random values, not zeros.
+        The point at which to check; random values, not zeros.
     epsilon : float, default=1e-5
-        Half the distance of the finite differences.
+        Half the distance between the two points of a finite difference, positive.
 
     Returns
     -------
     relative_difference : float
-        :math:`\|numeric - D\| / \|numeric + D\|`. Below 1e-8 for a correct gradient; a bug
-        gives 1e-4 and more. 0 where both gradients are zero.
+        :math:`\|numeric - D\| / \|numeric + D\|` for the gradient D of the objective. Below
+        1e-8 for a correct gradient; a bug gives 1e-4 and more. 0 if both gradients are zero.
+
+    Raises
+    ------
+    ValueError
+        If `epsilon` is not positive.
 
     Examples
     --------

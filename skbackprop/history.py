@@ -1,4 +1,4 @@
-"""What a fit leaves behind of its iterations, and the table that `verbose` prints of them."""
+"""The history of the iterations of a fit, and the table that `verbose` prints."""
 
 from math import nan
 from typing import NamedTuple
@@ -12,24 +12,24 @@ class Entry(NamedTuple):
     Parameters
     ----------
     iteration : int
-        1 for the first; 0 for those of a head start, which are not counted.
+        Number of the iteration, from 1; 0 for those of a head start, which are not counted.
     stage : str
-        The part of the fit: "head start", "float32", "float64", "plain", or the name of a
-        gradient solver.
+        The part of the fit: "head start", "float32", "float64", "plain", "partial_fit", or the
+        name that a gradient solver gives.
     rows : int
-        How many rows J is of.
+        Number of rows over which J is computed.
     loss : float
-        J after the iteration, of these rows.
+        J after the iteration, over these rows.
     gradient_max : float
-        The largest absolute entry of its gradient.
+        The largest absolute entry of the gradient of J.
     step_length : float
         The Euclidean norm of the change of theta.
     n_evaluations : int
-        Evaluations of J over all rows so far.
+        Number of evaluations of J over all rows so far.
     seconds : float
-        Since the start of the run; of `partial_fit`, the time of the call.
+        Time since the start of the run; for `partial_fit`, the duration of the call.
     validation_loss, validation_score : float
-        The cost without penalty and the accuracy on the validation rows; NaN without any.
+        Cost without penalty and accuracy on the validation rows; NaN if there are none.
     """
 
     iteration: int
@@ -48,12 +48,12 @@ History = dict[str, list]
 
 
 def columns(entries: list[Entry]) -> History:
-    """A list of each field: what `pandas.DataFrame` takes."""
+    """The entries as a dict with one list for each field, as `pandas.DataFrame` takes it."""
     return {name: [getattr(e, name) for e in entries] for name in Entry._fields}
 
 
 def append(history: History | None, entry: Entry) -> History:
-    """A history with one entry more; the old one is not changed."""
+    """A new history with one more entry."""
     if history is None:
         return columns([entry])
     return {name: [*history[name], getattr(entry, name)] for name in Entry._fields}
@@ -69,14 +69,14 @@ def counted(history: History, name: str) -> list:
 
 
 class Table:
-    """Prints a line for each iteration, or for every n-th, and one for the end.
+    """The table that `verbose` prints: a line for every n-th iteration and one for the end.
 
     Parameters
     ----------
     every : int
         Print every n-th iteration; 0 prints nothing.
-    start : int or None
-        The number of the start, where there are several.
+    start : int or None, default=None
+        The number of the start, from 1, if there are several.
     """
 
     def __init__(self, every: int, start: int | None = None):
@@ -84,9 +84,10 @@ class Table:
         self.start = start
         self.has_header = False
         self.last_printed = True
+        self._n_sampled = 0
 
     def add(self, entry: Entry) -> None:
-        """Print an iteration, or the start of a stage."""
+        """Print an iteration or the initial point of a stage."""
         if not self.every:
             return
         if not self.has_header:
@@ -97,7 +98,10 @@ class Table:
                 "start",
             )
         self.last = entry
-        self.last_printed = not entry.iteration % self.every
+        # Iterations of a head start all have the number 0.
+        sampled = entry.stage == HEAD_START
+        self.last_printed = (self._n_sampled if sampled else entry.iteration) % self.every == 0
+        self._n_sampled += sampled
         if self.last_printed:
             self._print_entry(entry)
 
@@ -119,5 +123,5 @@ class Table:
     def _print(self, line: str, start: str | None = None) -> None:
         if self.start is not None:
             line = f"{self.start if start is None else start:>5}  {line}"
-        # In one piece: other starts print at the same time.
+        # One write per line: other starts print at the same time.
         print(line + "\n", end="", flush=True)

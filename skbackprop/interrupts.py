@@ -1,9 +1,9 @@
-"""Ctrl-C: work that runs in a thread no signal reaches, and ends where it is safe to end.
+"""Safe handling of Ctrl-C: work runs in another thread and ends only at safe points.
 
-Python handles signals in the main thread, between any two of its instructions: inside a lock,
-while a thread is being started, between two assignments that belong together. Long work is
-therefore done in a thread of its own. The main thread only waits, and what interrupts it becomes
-a request to end, which the work looks for between blocks of rows.
+Python handles signals in the main thread, between any two instructions: inside a lock, while a
+thread is being started, between two assignments that belong together. Long work therefore runs
+in a separate thread. The main thread only waits; an interrupt becomes a request to end, which the
+work checks between blocks of rows.
 """
 
 import contextvars
@@ -18,52 +18,52 @@ import sklearn
 
 T = TypeVar("T")
 
-# How long the main thread waits at a time: where a wait cannot be interrupted, a signal is
-# handled after so many seconds.
+# Seconds per wait of the main thread: where a wait cannot be interrupted, a signal is handled
+# after at most this time.
 WAIT = 0.1
 
 
 class Cancelled(Exception):  # noqa: N818, a request, not an error
-    """Raised inside work that was asked to end."""
+    """Raised inside work after a request to end."""
 
 
 class Cancellation:
-    """A request to end, made in one thread and looked for in others."""
+    """A request to end, made in one thread and checked in others."""
 
     def __init__(self) -> None:
-        # Not a threading.Event: a signal that arrives inside its lock leaves it locked.
+        # Not a threading.Event: a signal that arrives inside its lock would leave it locked.
         self.requested = False
 
     def request(self) -> None:
-        """Ask the work to end."""
+        """Request that the work ends."""
         self.requested = True
 
     def check(self) -> None:
-        """Raise `Cancelled` if the work was asked to end."""
+        """Raise `Cancelled` if an end was requested."""
         if self.requested:
             raise Cancelled
 
 
 class _Work(Generic[T]):
-    """A call in a thread of its own, with the context of the thread that asks for it."""
+    """A function call in a separate thread, with the context of the calling thread."""
 
     def __init__(self, function: Callable[[Cancellation], T]):
         self.function = function
         self.cancellation = Cancellation()
         self.results: list[T] = []
         self.errors: list[BaseException] = []
-        # Whose it is to say whether the call happens: the first who asks (`dict.setdefault` is
-        # atomic, and asking again gives the same answer).
+        # The first thread to claim this decides whether the call happens (`dict.setdefault` is
+        # atomic, and repeating it gives the same answer).
         self.owner: dict[str, str] = {}
         self.over = allocate_lock()
         self.over.acquire()
         self.context = contextvars.copy_context()
-        # What belongs to a thread, not to a context: before NumPy 2 the error state, too.
+        # Settings that belong to a thread, not to a context: before NumPy 2 the error state, too.
         self.error_state = np.geterr()
         self.config = sklearn.get_config()
 
     def run(self) -> None:
-        """Call the function; in the new thread."""
+        """Call the function, in the new thread."""
         if self.owner.setdefault("owner", "work") != "work":
             return  # the caller was interrupted before this thread had begun
         sys.settrace(threading.gettrace())  # for coverage and debuggers
@@ -79,12 +79,12 @@ class _Work(Generic[T]):
             self.results.append(self.function(self.cancellation))
 
     def wait(self) -> None:
-        """Wait until the call is over; a signal may interrupt it."""
+        """Wait until the call has ended; a signal may interrupt the wait."""
         while not (self.results or self.errors):
             self.over.acquire(timeout=WAIT)
 
     def end(self) -> None:
-        """Ask the call to end and wait for that; further interrupts change nothing."""
+        """Request the call to end and wait until it has; further interrupts have no effect."""
         while True:
             try:
                 self.cancellation.request()
@@ -96,36 +96,37 @@ class _Work(Generic[T]):
 
 
 def shielded(function: Callable[[Cancellation], T]) -> T:
-    """Call a function where no signal can interrupt it halfway.
+    """Call a function such that no signal interrupts it halfway.
+
+    In the main thread, where Python handles signals, the function is called in another thread,
+    in the same context and with the NumPy and scikit-learn settings of this thread.
 
     Parameters
     ----------
     function : callable
-        ``function(cancellation)`` ends soon after the cancellation is requested, normally or
-        with `Cancelled`. It is called in another thread if this is the main one, which is where
-        Python handles signals; in the same context and with NumPy's and scikit-learn's settings
-        of this thread.
+        ``function(cancellation)`` must end soon after the cancellation is requested, normally
+        or with `Cancelled`.
 
     Returns
     -------
     result : object
-        What the function returns.
+        The return value of the function.
 
     Raises
     ------
     BaseException
-        What the function raises, or what a signal's handler has raised meanwhile, such as
-        KeyboardInterrupt; then the function has ended.
+        The exception of the function, or the exception of a signal handler, such as
+        KeyboardInterrupt. In both cases the function has ended.
     """
     if threading.current_thread() is not threading.main_thread():
         return function(Cancellation())
     work = _Work(function)
     try:
-        # Not Thread.start: it waits for the thread under a lock that a signal may leave locked.
+        # Not Thread.start, which waits for the thread under a lock that a signal may leave locked.
         start_new_thread(work.run, ())
         work.wait()
     except BaseException:
-        # `end` holds out against further signals once it is inside; this is the way in.
+        # `end` withstands further signals once inside its loop; the repetitions cover the entry.
         try:
             work.end()
         except BaseException:

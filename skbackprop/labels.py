@@ -1,4 +1,4 @@
-"""Between labels and output units: what y means to a network and what its logits mean."""
+"""Encoding of labels as targets for the output units, and decoding of logits into labels."""
 
 import math
 from typing import Literal, NamedTuple
@@ -15,17 +15,17 @@ from skbackprop.network import as_float
 
 
 class Labels(NamedTuple):
-    """The labels of a fit and the output units that stand for them.
+    """The labels of a fit and the output units that represent them.
 
-    One logistic unit stands for two classes, K units for K classes or K labels of a
-    multilabel target; a softmax has a unit for each class, also for two.
+    One logistic unit represents two classes; K units represent K classes or the K labels of a
+    multilabel target. A softmax has one unit for each class, even for two classes.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The sorted labels; for a multilabel target the numbers of its columns.
+        The sorted class labels; for a multilabel target, the column numbers.
     multilabel : bool
-        Whether several labels may hold for one example.
+        Whether an example may have several labels.
     softmax : bool
         Whether the outputs are one softmax.
     """
@@ -36,12 +36,22 @@ class Labels(NamedTuple):
 
     @classmethod
     def of(cls, y, softmax: bool, classes: ArrayLike | None = None) -> "Labels":
-        """The labels in `y`, or `classes` where they are known.
+        """The labels in a target.
+
+        Parameters
+        ----------
+        y : array-like of shape (m,) or (m, n_labels)
+            The target.
+        softmax : bool
+            Whether the outputs are one softmax.
+        classes : array-like of shape (n_classes,), optional
+            The class labels, if known; else those in `y`.
 
         Raises
         ------
         ValueError
-            If y is not a target of a classifier or has one class only.
+            If `y` is not a classification target, has only one class, or is multilabel for a
+            softmax.
         """
         target = type_of_target(y)
         if target not in ("binary", "multiclass", "multilabel-indicator"):
@@ -53,8 +63,8 @@ class Labels(NamedTuple):
         if target == "multilabel-indicator":
             if softmax:
                 raise ValueError(
-                    "A softmax puts out one label for each example, a multilabel target has "
-                    "several; use output_activation='logistic'."
+                    "A softmax predicts one label for each example, but a multilabel target may "
+                    "have several; use output_activation='logistic'."
                 )
             return cls(np.arange(y.shape[1]), multilabel=True, softmax=False)
         known = np.unique(y if classes is None else np.asarray(classes))
@@ -67,14 +77,14 @@ class Labels(NamedTuple):
 
     @property
     def kind(self) -> Literal["binary", "multiclass", "multilabel"]:
-        """One of two classes, one of several, or any number of labels for each example."""
+        """The kind of target: two classes, several classes, or several labels per example."""
         if self.multilabel:
             return "multilabel"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
     @property
     def one_unit(self) -> bool:
-        """Whether one logistic unit stands for both of two classes."""
+        """Whether one logistic unit represents two classes."""
         return self.kind == "binary" and not self.softmax
 
     @property
@@ -83,13 +93,13 @@ class Labels(NamedTuple):
         return 1 if self.one_unit else len(self.classes)
 
     def encode(self, y) -> NDArray:
-        """Class indices of shape (m,), or the targets of shape (m, K) if multilabel.
+        """Encode labels as class indices, shape (m,), or if multilabel as targets, shape (m, K).
 
         Raises
         ------
         ValueError
-            If `y` has a label that is not among the classes, another number of columns, or,
-            if multilabel, a value that is neither 0 nor 1.
+            If `y` has a label that is not among the classes, a wrong number of columns, or, if
+            multilabel, a value that is neither 0 nor 1.
         """
         if self.kind == "multilabel":
             Y = np.asarray(y.toarray() if issparse(y) else y)
@@ -101,10 +111,10 @@ class Labels(NamedTuple):
             other = Y if Y.dtype.kind in "US" else Y[(Y != 0) & (Y != 1)]
             if other.size:
                 raise ValueError(
-                    "A multilabel target is 1 where a label holds and 0 where it does not; got "
-                    f"{', '.join(map(repr, other.ravel()[:5].tolist()))}."
+                    "A multilabel target must be 1 where a label holds and 0 where it does not; "
+                    f"got {', '.join(map(repr, other.ravel()[:5].tolist()))}."
                 )
-            # In the order of the blocks' logits, which these are subtracted from.
+            # Fortran order, like the logits that the targets are subtracted from.
             return np.asfortranarray(Y, dtype=np.float32)
         y = column_or_1d(y, warn=True)
         texts = [labels.dtype.kind in "OSU" for labels in (self.classes, y)]
@@ -121,13 +131,13 @@ class Labels(NamedTuple):
         return indices
 
     def decision(self, Z: NDArray) -> NDArray:
-        """The logits as scikit-learn wants them: one number a row for two classes."""
+        """The logits in scikit-learn's form: for two classes, one number per row."""
         if self.kind != "binary":
             return Z
         return Z[:, 1] - Z[:, 0] if self.softmax else Z[:, 0]
 
     def indices(self, Z: NDArray) -> NDArray:
-        """What `encode` would give for the predicted labels."""
+        """The predicted labels, encoded as by `encode`."""
         if self.kind == "multilabel":
             return (Z > 0).astype(int)
         return (Z[:, 0] > 0).astype(int) if self.one_unit else Z.argmax(axis=1)
@@ -138,7 +148,7 @@ class Labels(NamedTuple):
         return indices if self.kind == "multilabel" else self.classes[indices]
 
     def probabilities(self, Z: NDArray) -> NDArray:
-        """h(x), of shape (m, n_classes), summing to one in a row unless multilabel."""
+        """Class probabilities of shape (m, n_classes); rows sum to one unless multilabel."""
         if self.kind == "multilabel":
             return expit(Z)
         if self.one_unit:
@@ -146,29 +156,30 @@ class Labels(NamedTuple):
         return np.exp(self.log_probabilities(Z))
 
     def log_probabilities(self, Z: NDArray) -> NDArray:
-        """The logarithm of `probabilities`, from the logits and thus never -inf by rounding."""
+        """The logarithm of `probabilities`, from the logits: never -inf by rounding."""
         if self.kind == "multilabel":
             return log_expit(Z)
         if self.one_unit:
             return np.hstack([log_expit(-Z), log_expit(Z)])
-        # Normalising logistic units is a softmax of log h, which measures from the largest of a
-        # row: beside a log h of -1e8 the logarithm of K would be lost.
+        # Normalised logistic units are a softmax of log h. log_softmax subtracts the maximum of a
+        # row first: added to a log h of -1e8, the logarithm of K would be lost.
         return log_softmax(Z if self.softmax else log_expit(Z), axis=1)
 
     def class_factors(
         self, class_weight: dict | str, y: NDArray, sample_weight: NDArray | None
     ) -> NDArray:
-        r"""The factor that each class multiplies the weights of its examples with.
+        r"""The factor for the weights of the examples of each class.
 
         "balanced" is :math:`w_k = \sum_i w_i / (K \sum_{i \in k} w_i)`, with the sample
-        weights in both sums: every class weighs the same and the sum stays.
+        weights in both sums: all classes have the same total weight, and the sum of the weights
+        is unchanged.
 
         Parameters
         ----------
         class_weight : dict or "balanced"
             As in `BackpropClassifier`.
         y : ndarray of shape (m,)
-            Class indices, as `encode` gives them.
+            Class indices from `encode`.
         sample_weight : ndarray of shape (m,) or None
             The weights of the examples.
 
@@ -179,13 +190,13 @@ class Labels(NamedTuple):
         Raises
         ------
         ValueError
-            For a multilabel target, where an example has no one class; for a class that does
-            not exist; and for factors that are negative, not finite or all zero.
+            If the target is multilabel, where an example has no single class; if a class does
+            not exist; or if factors are negative, not finite or all zero.
         """
         if self.kind == "multilabel":
             raise ValueError(
                 "class_weight is not defined for a multilabel target, where an example has no "
-                "one class; use sample_weight."
+                "single class; use sample_weight."
             )
         if isinstance(class_weight, dict):
             return self._given_factors(class_weight)
@@ -196,7 +207,7 @@ class Labels(NamedTuple):
     def _given_factors(self, class_weight: dict) -> NDArray:
         if not all(0 <= as_float(weight) < math.inf for weight in class_weight.values()):
             raise ValueError(
-                "class_weight must have finite numbers that are not negative; got "
+                "class_weight must contain finite numbers that are not negative; got "
                 f"{class_weight!r}."
             )
         factors = compute_class_weight(class_weight, classes=self.classes, y=self.classes)
@@ -207,15 +218,15 @@ class Labels(NamedTuple):
     def _balanced_factors(self, y: NDArray, sample_weight: NDArray | None) -> NDArray:
         w = np.ones(len(y)) if sample_weight is None else sample_weight
         K = len(self.classes)
-        # In units of the largest weight, of which the sum cannot overflow.
+        # Relative to the largest weight, so that the sum cannot overflow.
         totals = np.bincount(y, weights=w / w.max(), minlength=K)
-        # A class without weight has no example to weigh up.
+        # A class without weight has no example to compensate for.
         weighted = np.bincount(y, weights=w > 0, minlength=K) > 0
         with np.errstate(divide="ignore", over="ignore"):
             factors = np.where(weighted, totals.sum() / (K * totals), 0.0)
         if not np.isfinite(factors).all():
             raise ValueError(
-                "class_weight='balanced' cannot make up for weights of "
+                "class_weight='balanced' cannot compensate for weights of "
                 f"{w[~np.isfinite(factors)[y]].max():.3g} in the classes "
                 f"{self.classes[~np.isfinite(factors)].tolist()} beside {w.max():.3g} in others."
             )

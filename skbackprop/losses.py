@@ -1,11 +1,11 @@
-"""Costs from logits: one record per (output activation, loss).
+"""Costs computed from logits, for each pair (output activation, loss).
 
-A record holds the output h(x) and, in one pass, the cost of every example together with
+A `Loss` computes the output h(x) and, in one pass, the cost of every example together with
 ``delta^(L)``, its derivative with respect to the logits ``Z^(L)``. Everything is computed
 from the logits and never from a rounded probability, so costs stay finite and exact where
 a probability would round to 0 or 1.
 
-Y is an array of targets of the shape of Z: 0 or 1, or anything between.
+Y is an array of targets in [0, 1], of the same shape as Z.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from skbackprop.activations import logistic, times_logistic_derivative
 
 
 class Loss(NamedTuple):
-    """What the last layer does with its logits.
+    """The output activation and the cost of the last layer, as functions of its logits.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def softmax(Z: NDArray) -> None:
 
 def logistic_cross_entropy(Z: NDArray, Y: NDArray) -> NDArray:
     """-sum_k [y_k log h_k + (1 - y_k) log(1 - h_k)] and delta = h - y."""
-    # log(1 + e^z) - y z = log(1 + e^-|z|) + (max(z, 0) - y z): no overflow, and for y of 0 or 1
-    # the bracket is exact, so that nothing cancels.
+    # log(1 + e^z) - y z = log(1 + e^-|z|) + (max(z, 0) - y z): no overflow, and for y = 0 or 1
+    # the bracket is exact, so there is no cancellation.
     cost = np.copysign(Z, -1.0)
     np.exp(cost, out=cost)
     np.log1p(cost, out=cost)

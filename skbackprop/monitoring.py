@@ -1,4 +1,4 @@
-"""What happens between the iterations of any solver: the rule to stop by, and a run's progress."""
+"""Monitoring of a run, shared by all solvers: stopping, best iterate, history, validation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from skbackprop.objective import Objective
 
 
 class Status(Enum):
-    """Why a run ended: the word for it, whether that is a success, and the sentence."""
+    """Why a run ended: the status word, whether it counts as success, and the message."""
 
     RUNNING = "running", False, "The solver is running."
     CONVERGED = "converged", True, "The largest gradient entry {gradient_max:.3g} is at most tol."
@@ -36,7 +36,7 @@ class Status(Enum):
         True,
         "J has converged; the validation cost was lowest {n_since_lowest} iterations before.",
     )
-    CALLBACK = "callback", True, "A callback asked to stop."
+    CALLBACK = "callback", True, "A callback requested a stop."
     DIVERGED = "diverged", False, "J is {loss} after {n_iter} iterations."
     FAILED = "failed", False, "The line search found no lower J ({reason})."
     INTERRUPTED = "interrupted", False, "The fit was interrupted."
@@ -48,7 +48,7 @@ class Status(Enum):
 
 
 class Validation(NamedTuple):
-    """The mean cost without penalty, and the accuracy, on rows that are not fitted to."""
+    """The mean cost without penalty, and the accuracy, on validation rows."""
 
     cost: float
     score: float
@@ -56,17 +56,17 @@ class Validation(NamedTuple):
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When a run ends.
+    """The criteria by which a run ends.
 
     Parameters
     ----------
     tol : float
         The largest absolute entry of J's gradient that counts as converged.
     max_iter : int
-        The most iterations (epochs, for a stochastic solver).
+        Maximum number of iterations (for a stochastic solver, of epochs).
     n_iter_no_change : int
-        Iterations without a lower J, or a lower validation cost with early stopping, after
-        which the run ends.
+        Number of iterations without a lower J (with early stopping, without a lower
+        validation cost) after which the run ends.
     early_stopping : bool, default=False
         Whether the validation cost decides when to stop and which iterate is the best.
     """
@@ -78,21 +78,21 @@ class StoppingRule:
 
 
 class Iterate(NamedTuple):
-    """A theta and what J is there. The arrays are never changed.
+    """A theta with J and its gradient at this point. The arrays are never changed.
 
     Parameters
     ----------
     theta : ndarray of shape (n_parameters,)
         The unrolled parameters.
     smooth_loss : float
-        J without the part of the penalty that has a kink, which only "l1" has.
+        J without the non-smooth part of the penalty, which only "l1" has.
     gradient : ndarray of shape (n_parameters,)
-        The gradient of that.
+        The gradient of `smooth_loss`.
     loss : float
         J.
     gradient_max : float
-        The largest absolute entry of J's gradient, for the penalty "l1" of its smallest
-        subgradient.
+        The largest absolute entry of J's gradient; for the penalty "l1", of the subgradient of
+        smallest norm.
     """
 
     theta: NDArray
@@ -103,14 +103,14 @@ class Iterate(NamedTuple):
 
     @classmethod
     def at(cls, theta: NDArray, objective: Objective) -> "Iterate":
-        """Evaluate an objective."""
+        """Evaluate an objective at theta."""
         smooth_loss, gradient = objective.smooth(theta)
         loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
         return cls(theta, smooth_loss, gradient, loss, float(np.abs(whole).max(initial=0.0)))
 
 
 def quiet_overflow() -> np.errstate:
-    """A step may be too long: J is then not finite, which is seen where it is judged."""
+    """Silence floating-point warnings: `Progress` checks whether J is finite after each step."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
@@ -121,55 +121,55 @@ class Best(NamedTuple):
     loss: float
     gradient_max: float
     validation: Validation | None
-    # Whether the numbers are in the precision of the rows.
+    # Whether loss and gradient_max are computed in the precision of the rows.
     exact: bool
 
     @property
     def rank(self) -> float:
-        """What the best of several runs is lowest in: validation cost if known, else J."""
+        """The criterion for the best of several runs: validation cost if known, else J."""
         return self.validation.cost if self.validation else self.loss
 
 
 class Progress:
-    """The progress of one run of a solver, which says when to stop and keeps the best iterate.
+    """The progress of one run of a solver: decides when to stop and keeps the best iterate.
 
-    A solver enters a stage, evaluates theta in it and reports the iterates: order of calls
-    `enter`, `start`, then `advance` after each iteration. Convergence is judged here, in one
-    place for all solvers: on the largest absolute entry of J's own gradient, at an iterate whose
-    J is the lowest up to rounding.
+    A solver enters a stage with `enter`, evaluates J with `evaluate`, and reports the initial
+    iterate of the stage with `start` and the result of each iteration with `advance`.
+    Convergence is judged here for all solvers: by the largest absolute entry of J's own gradient,
+    at an iterate whose J is the lowest up to rounding.
 
     Parameters
     ----------
     rule : StoppingRule
-        When the run ends.
+        The stopping criteria.
     validate : callable, optional
-        From theta to a `Validation`.
+        ``validate(theta)`` returns a `Validation`.
     callbacks : RunCallbacks, optional
-        Told of each iteration; they may ask to stop.
+        Notified of each iteration; they may request a stop.
     table : Table, optional
         Prints the iterations.
     cancellation : Cancellation, optional
-        Asked before each evaluation whether to go on.
+        A request to end, checked before each evaluation.
 
     Attributes
     ----------
     status : Status
         Why the run ended, or RUNNING.
     message : str
-        The same in a sentence.
+        The status as a sentence.
     best : Best or None
-        The iterate of lowest J, or of lowest validation cost with early stopping.
+        The iterate of lowest J; with early stopping, of lowest validation cost.
     candidate : ndarray or None
-        Where a head start that was not judged on all rows has led so far.
+        The last iterate of a head start, as long as J over all rows is unknown there.
     entries : list of Entry
         The history of the run.
     n_iter : int
-        Iterations so far.
+        Number of iterations so far.
     n_evaluations : int
-        Evaluations of J over all rows so far.
+        Number of evaluations of J over all rows so far.
     """
 
-    # What `enter` and `start` set.
+    # Set by `enter` and `start`.
     _stage: str
     _objective: Objective
     _sampled: bool
@@ -201,7 +201,7 @@ class Progress:
         self._lowest = np.inf
         self._n_since_lowest = 0
 
-    # -- what a solver calls -----------------------------------------------------------------
+    # -- called by a solver ------------------------------------------------------------------
 
     def enter(
         self, stage: str, objective: Objective, *, sampled: bool = False, decides: bool = True
@@ -211,33 +211,33 @@ class Progress:
         Parameters
         ----------
         stage : str
-            Its name in the history.
+            The name of the stage in the history.
         objective : Objective
             J on the rows and in the precision of the stage.
         sampled : bool, default=False
-            Whether these are only some of the rows: then J is an estimate, by which nothing is
-            judged and no iteration is counted.
+            Whether the stage uses only a subset of the rows. J is then an estimate: it does
+            not decide anything, and the iterations are not counted.
         decides : bool, default=True
-            Whether the precision is that of the rows, so that convergence is final.
+            Whether convergence in the precision of the stage is final.
         """
         self._stage, self._objective = stage, objective
         self._sampled, self._decides = sampled, decides
 
     def evaluate(self, theta: NDArray) -> Iterate:
-        """J and its gradient in this stage; raises `Cancelled` after an interrupt."""
+        """Evaluate J and its gradient in this stage; raises `Cancelled` after an interrupt."""
         self.cancellation.check()
         self.n_evaluations += not self._sampled
         return Iterate.at(theta, self._objective)
 
     def start(self, iterate: Iterate) -> Status:
-        """Look at the iterate that a stage starts from, which no iteration has led to."""
+        """Report the iterate that a stage starts from; returns the status of the run."""
         self._last = iterate.theta
         if self._sampled:
             self._print(iterate, None)
             return self.status
         self.candidate = None
         if self.best and iterate.theta is self.best.theta:
-            # The best in the precision of this stage: what is said of it is corrected.
+            # The best iterate, evaluated in the precision of this stage: correct its record.
             validation = self.best.validation
             self.best = self._as_best(iterate, validation)
             if self.entries and self.n_iter:
@@ -255,7 +255,7 @@ class Progress:
         return self.status
 
     def advance(self, iterate: Iterate) -> Status:
-        """Look at the iterate that an iteration has led to; returns whether to go on."""
+        """Report the result of an iteration; returns the status of the run."""
         step_length = float(np.linalg.norm(iterate.theta - self._last))
         self._last = iterate.theta
         if self._sampled:
@@ -278,13 +278,13 @@ class Progress:
         return self.status
 
     def resume(self) -> None:
-        """Go on after an end that was none, such as convergence in too coarse a precision."""
+        """Continue after an end that is not final, such as convergence in a lower precision."""
         self.status = Status.RUNNING
         if not self.rule.early_stopping:
             self._n_since_lowest = 0
 
     def end(self, status: Status, **facts: object) -> Status:
-        """End the run."""
+        """End the run with a status; `facts` are values for its message."""
         self.status = status
         self.message = status.sentence.format(
             n_iter=self.n_iter, n_since_lowest=self._n_since_lowest, **vars(self.rule), **facts
@@ -293,10 +293,10 @@ class Progress:
 
     @property
     def running(self) -> bool:
-        """Whether the run goes on."""
+        """Whether the run has not ended."""
         return self.status is Status.RUNNING
 
-    # -- how it is judged ----------------------------------------------------------------------
+    # -- stopping and the best iterate ---------------------------------------------------------
 
     def _judge(self, iterate: Iterate) -> None:
         rule, gradient_max = self.rule, iterate.gradient_max
@@ -321,7 +321,7 @@ class Progress:
         elif self.rule.early_stopping and validation and best.validation:
             lower = validation.cost < best.validation.cost
         else:
-            # At a minimum J is flat to rounding: there the gradient says where it is.
+            # Near a minimum J is constant up to rounding: the gradient decides there.
             flat = 100.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)
             at_minimum = iterate.gradient_max <= min(self.rule.tol, best.gradient_max)
             lower = iterate.loss < best.loss + (flat if at_minimum else 0.0)
@@ -331,7 +331,7 @@ class Progress:
     def _as_best(self, iterate: Iterate, validation: Validation | None) -> Best:
         return Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, self._decides)
 
-    # -- who is told ---------------------------------------------------------------------------
+    # -- callbacks, history and table ----------------------------------------------------------
 
     def _begin_iteration(self) -> None:
         if self.callbacks and self.running:

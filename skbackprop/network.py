@@ -1,4 +1,4 @@
-"""The network of the notes: shapes, unrolling, initialisation, forward and back propagation."""
+"""The network: shapes, unrolling, initialisation, forward and back propagation."""
 
 import math
 import sys
@@ -15,18 +15,18 @@ from sklearn.utils import check_random_state
 from skbackprop.activations import ACTIVATIONS, Activation
 from skbackprop.losses import LOSSES, Loss
 
-# The width of [-epsilon, epsilon] is a float, too.
+# The width of [-epsilon, epsilon] must not overflow.
 LARGEST_EPSILON = sys.float_info.max / 2
 
 
 class Propagation(NamedTuple):
-    """What forward propagation leaves behind for back propagation.
+    """Intermediate results of forward propagation that back propagation needs.
 
     Parameters
     ----------
     inputs : list of arrays
-        What each Theta^(l) was multiplied with, l = 1..L-1: X, then the hidden layers'
-        activations after dropout, shapes (m, s_l).
+        The inputs of each Theta^(l), l = 1..L-1: X, then the hidden layers' activations after
+        dropout, of shapes (m, s_l).
     activations : list of arrays
         The hidden layers' activations A^(2)..A^(L-1) before dropout; the same arrays as in
         ``inputs`` where there is no dropout.
@@ -40,42 +40,45 @@ class Propagation(NamedTuple):
 
 
 class Network:
-    r"""A feed-forward network: the functions of its parameters, without any data.
+    r"""A feed-forward network as a function of its parameters, which it does not store.
 
     .. math::
 
         A^{(1)} &= X, & Z^{(l+1)} &= [1, A^{(l)}] \, \Theta^{(l)T}, \\
         A^{(l)} &= g(Z^{(l)}), & h_\Theta(X) &= A^{(L)}
 
+    :math:`s_l` is the number of units in layer l = 1..L, without the bias unit.
     :math:`\Theta^{(l)}` has shape :math:`(s_{l+1}, s_l + 1)`; its column 0 multiplies the
-    bias unit. Examples are rows: X is (m, n), the activations of layer l are
+    bias unit. Examples are rows: X has shape (m, n), the activations of layer l have shape
     :math:`(m, s_l)`.
 
     Parameters
     ----------
     layer_sizes : sequence of int
-        Units per layer without the bias unit, from the n inputs to the K outputs:
-        ``(n, s_2, ..., K)``, at least two of them.
+        Number of units in each layer, without the bias unit, from the n inputs to the K
+        outputs: ``(n, s_2, ..., K)``, at least two layers.
     activation : str or sequence of str, default="logistic"
-        g of the hidden layers, one for all or one for each: "logistic", "tanh", "relu" or
-        "identity".
+        Activation function g of the hidden layers: "logistic", "tanh", "relu" or "identity",
+        one for all layers or one for each.
     output_activation : {"logistic", "softmax"}, default="logistic"
-        What the last layer puts out: K separate logistic units (one-vs-all), or one
-        softmax over all K.
+        Activation of the last layer: K separate logistic units (one-vs-all), or one softmax
+        over all K units.
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
-        The cost of one example, see `Objective`.
+        Cost of one example: :math:`-\sum_k [y_k \log h_k + (1 - y_k) \log(1 - h_k)]` (for a
+        softmax, :math:`-\sum_k y_k \log h_k`), or :math:`\sum_k (h_k - y_k)^2`.
 
     Attributes
     ----------
     shapes : tuple of pairs of int
         The shapes of Theta^(1)..Theta^(L-1).
     n_parameters : int
-        The number of entries of all Theta together.
+        Total number of entries of Theta^(1)..Theta^(L-1).
 
     Raises
     ------
     ValueError
-        If a size is not a positive integer or a name is unknown.
+        If a size is not a positive integer, a name is unknown, the number of activations is
+        not the number of hidden layers, or a softmax has a single output unit.
 
     Examples
     --------
@@ -116,7 +119,7 @@ class Network:
             (fan_out, fan_in + 1)
             for fan_in, fan_out in zip(self.layer_sizes, self.layer_sizes[1:], strict=False)
         )
-        # Where each unrolled Theta^(l) begins and ends.
+        # Offsets of each Theta^(l) in the unrolled vector.
         self._ends = list(accumulate((r * c for r, c in self.shapes), initial=0))
         self.n_parameters = self._ends[-1]
 
@@ -124,7 +127,7 @@ class Network:
         return self.layer_sizes, self.activation, self.output_activation, self.loss
 
     def __eq__(self, other: object) -> bool:
-        """Whether two networks are the same functions of their parameters."""
+        """Whether two networks are the same function of their parameters."""
         return isinstance(other, Network) and self._key() == other._key()
 
     def __hash__(self) -> int:
@@ -141,23 +144,23 @@ class Network:
 
     @property
     def hidden_activations(self) -> list[Activation]:
-        """The record of g and g' of each hidden layer."""
+        """The activation function, with its derivative, of each hidden layer."""
         return [ACTIVATIONS[name] for name in self.activation]
 
     @property
     def loss_record(self) -> Loss:
-        """The record of the output activation and the loss."""
+        """The output activation and the loss as functions of the logits."""
         return LOSSES[self.output_activation, self.loss]
 
     # -- unrolled parameters ---------------------------------------------------------------
 
     def unroll(self, thetas: Sequence[ArrayLike]) -> NDArray:
-        """Matrices to vector: ``[Theta1.ravel(), Theta2.ravel(), ...]``, row by row.
+        """Join the matrices into one vector: ``[Theta1.ravel(), Theta2.ravel(), ...]``.
 
         Parameters
         ----------
         thetas : sequence of array-likes
-            One matrix per pair of layers, of shape (s_{l+1}, s_l + 1).
+            Theta^(l) of shape (s_{l+1}, s_l + 1), for l = 1..L-1.
 
         Returns
         -------
@@ -178,12 +181,12 @@ class Network:
         return np.concatenate([Theta.ravel() for Theta in matrices])
 
     def reshape(self, theta: NDArray) -> list[NDArray]:
-        """Vector to matrices: the inverse of `unroll`, as views without a copy.
+        """Split a vector into matrices: the inverse of `unroll`, without a copy.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
-            The unrolled parameters, or anything of their length, such as a gradient.
+            The unrolled parameters, or another vector of this length, such as a gradient.
 
         Returns
         -------
@@ -209,30 +212,32 @@ class Network:
     def initialize(
         self, init_epsilon="auto", random_state=None, *, centre: NDArray | None = None
     ) -> NDArray:
-        """Random initialisation: every entry uniform on [-epsilon, epsilon].
+        """Draw random parameters, uniform on [-epsilon, epsilon].
+
+        Random values break the symmetry between hidden units: units with equal parameters have
+        equal gradients and never become different.
 
         Parameters
         ----------
         init_epsilon : float or "auto", default="auto"
-            The half-width, from 0 to half the largest float; "auto" takes
+            The half-width epsilon, from 0 to half the largest float; "auto" uses
             ``sqrt(6) / sqrt(s_l + s_{l+1})`` for Theta^(l).
         random_state : int, RandomState instance or None, default=None
-            The source of the random numbers.
+            Seed or generator of the random numbers.
         centre : ndarray of shape (n,), optional
-            Where the features are measured from: the bias of Theta^(1) takes up
-            ``-W centre``, so that the first layer starts as it would for ``X - centre``. Units
+            Origin of the features: ``-W centre`` is added to the biases of Theta^(1) with
+            weights W, so that the first layer starts as it would for ``X - centre``. Units
             for which this is not finite keep the bias that was drawn.
 
         Returns
         -------
         theta : ndarray of shape (n_parameters,)
-            The unrolled parameters. They must differ from each other: hidden units that
-            start out equal have equal gradients and stay equal for ever.
+            The unrolled parameters.
 
         Raises
         ------
         ValueError
-            If `init_epsilon` is out of its range.
+            If `init_epsilon` is out of range.
         """
         if init_epsilon != "auto" and not 0 <= as_float(init_epsilon) <= LARGEST_EPSILON:
             raise ValueError(
@@ -255,12 +260,12 @@ class Network:
         return self.unroll(matrices)
 
     def check_theta(self, theta_init: Any) -> NDArray:
-        """A starting point that a user gives, as an unrolled vector of its own.
+        """Check initial parameters and return them as a new unrolled vector.
 
         Parameters
         ----------
         theta_init : sequence of array-likes, or array-like of shape (n_parameters,)
-            Theta^(l) of shape (s_{l+1}, s_l + 1), or the same unrolled.
+            Theta^(l) of shape (s_{l+1}, s_l + 1), or the unrolled vector.
 
         Returns
         -------
@@ -269,8 +274,7 @@ class Network:
         Raises
         ------
         ValueError
-            If it does not fit the network, or has entries that are not real numbers or not
-            finite.
+            If the shapes do not fit the network, or entries are not real numbers or not finite.
         """
         if not isinstance(theta_init, Sequence | np.ndarray) or (
             isinstance(theta_init, np.ndarray) and theta_init.ndim == 0
@@ -281,11 +285,11 @@ class Network:
             )
         unrolled = len(theta_init) > 0 and np.ndim(theta_init[0]) == 0
         parts = [np.asarray(part) for part in ([theta_init] if unrolled else theta_init)]
-        # float64 would drop an imaginary part, and read numbers from texts.
+        # A conversion to float64 would drop imaginary parts and parse strings.
         other = [part.dtype for part in parts if part.dtype.kind not in "biuf"]
         if other:
             raise ValueError(f"theta_init must hold real numbers; got entries of type {other[0]}.")
-        with np.errstate(over="ignore"):  # entries of a wider type that are too large
+        with np.errstate(over="ignore"):  # entries of a wider type may exceed float64
             theta = parts[0].astype(np.float64) if unrolled else self.unroll(parts)
         self.reshape(theta)
         if not np.isfinite(theta).all():
@@ -293,17 +297,22 @@ class Network:
         return theta
 
     def check_inputs(self, X):
-        """Examples as a two-dimensional float array or sparse matrix of n columns.
+        """Check examples and convert them to a float array or sparse matrix.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (m, n)
             Examples as rows.
 
+        Returns
+        -------
+        X : {ndarray, sparse matrix} of shape (m, n), float32 or float64
+            Not copied if it has one of these types already.
+
         Raises
         ------
         ValueError
-            If `X` has another shape.
+            If `X` does not have two dimensions and n columns.
         """
         X = X if issparse(X) else np.asarray(X)
         n = self.layer_sizes[0]
@@ -316,7 +325,7 @@ class Network:
     # -- propagation -----------------------------------------------------------------------
 
     def forward_propagate(self, theta: NDArray, X) -> list:
-        """The activations of every layer.
+        """Compute the activations of every layer.
 
         Parameters
         ----------
@@ -328,7 +337,13 @@ class Network:
         Returns
         -------
         activations : list
-            [A^(1), ..., A^(L)]: X itself, the hidden layers, h(X) of shape (m, K).
+            [A^(1), ..., A^(L)] of shapes (m, s_l): X itself, the hidden layers, and h(X) of
+            shape (m, K).
+
+        Raises
+        ------
+        ValueError
+            If the shape of `theta` or `X` does not fit the network.
         """
         X = self.check_inputs(X)
         propagation = self.propagate(self.reshape(np.asarray(theta, dtype=X.dtype)), X)
@@ -350,11 +365,11 @@ class Network:
         thetas : list of ndarrays
             Theta^(l), in the dtype of X.
         X : {ndarray, CSR} of shape (m, n)
-            Float examples as rows; not changed.
+            Examples as rows, float32 or float64; not changed.
         out : list of L - 1 ndarrays, optional
-            Where to write A^(2)..A^(L-1) and Z^(L), of shapes (m, s_l).
+            Output arrays for A^(2)..A^(L-1) and Z^(L), of shapes (m, s_l); new ones if None.
         dropout : list of L - 2 ndarrays, optional
-            Masks to multiply the hidden activations with, of shapes (m, s_l).
+            Masks to multiply the hidden activations by, of shapes (m, s_l).
 
         Returns
         -------
@@ -397,15 +412,15 @@ class Network:
         thetas : list of ndarrays
             Theta^(l), in the dtype of X.
         propagation : Propagation
-            Of the same rows. Its hidden activations are used up.
+            Result of `propagate` for the same rows. Its hidden activations are overwritten.
         delta : ndarray of shape (m, s_L)
             delta^(L), already multiplied by the examples' weights.
         out : list of ndarrays
-            Delta^(l), overwritten, of the shapes of Theta^(l).
+            Output arrays for Delta^(l), of the shapes of Theta^(l).
         deltas : list of L - 2 ndarrays, optional
-            Where to write delta^(2)..delta^(L-1), of shapes (m, s_l).
+            Output arrays for delta^(2)..delta^(L-1), of shapes (m, s_l); new ones if None.
         dropout : list of ndarrays, optional
-            The masks that forward propagation used.
+            The masks that were given to `propagate`.
 
         Returns
         -------
@@ -431,12 +446,12 @@ class Network:
 
 
 def is_positive_integer(value) -> bool:
-    """Whether a value counts something, such as the units of a layer."""
+    """Whether a value is an integer above 0, and not a bool."""
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def as_float(value) -> float:
-    """A real number as a float, infinite where it is too large; NaN for anything else."""
+    """A real number as a float, infinite if it is too large; NaN for any other object."""
     if not isinstance(value, Real):
         return math.nan
     try:
@@ -446,18 +461,18 @@ def as_float(value) -> float:
 
 
 def _multiply(A, B: NDArray, out: NDArray) -> None:
-    """A B into `out`, A dense or sparse."""
+    """Write A B to `out`; A is dense or sparse."""
     if issparse(A):
         out[...] = A @ np.ascontiguousarray(B)
     elif A.shape[1] == 1:
-        # An outer product; as a matrix product it is several times slower.
+        # An outer product, which is several times slower as a matrix product.
         np.multiply(A, B, out=out)
     else:
         np.matmul(A, B, out=out)
 
 
 def _multiply_transposed(delta: NDArray, A, out: NDArray) -> None:
-    """delta^T A into `out`, A dense or sparse."""
+    """Write delta^T A to `out`; A is dense or sparse."""
     if issparse(A):
         out[...] = (A.T @ delta).T
     else:
@@ -465,7 +480,7 @@ def _multiply_transposed(delta: NDArray, A, out: NDArray) -> None:
 
 
 def _one_per_hidden_layer(activation: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:
-    """The names of the hidden layers' activations."""
+    """The name of the activation of each hidden layer."""
     names = (activation,) * n_hidden if isinstance(activation, str) else tuple(activation)
     unknown = {activation} if isinstance(activation, str) else set(names)
     unknown -= set(ACTIVATIONS)

@@ -1,4 +1,4 @@
-"""The cost J and its gradient D: a sum over row blocks, divided and penalised once."""
+"""The cost J and its gradient D: sums over row blocks, then divided by m and penalised once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from skbackprop.workspace import Workspace
 
 
 class BlockSums(NamedTuple):
-    """Raw sums over some examples; sums of disjoint examples add up.
+    """Sums over some examples; sums over disjoint sets of examples can be added.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class BlockSums(NamedTuple):
         The number of examples, or the sum of their weights.
     cost : float
         The sum of their (weighted) costs, without penalty.
-    gradient : ndarray of shape (n_parameters,), float64
+    gradient : ndarray of shape (n_parameters,)
         The unrolled Delta^(l), the derivative of ``cost``.
     """
 
@@ -36,7 +36,7 @@ class BlockSums(NamedTuple):
     gradient: NDArray
 
     def copy(self) -> "BlockSums":
-        """The same sums with a float64 gradient of their own, which others can be added to."""
+        """A copy with a float64 gradient, to which other sums can be added."""
         return self._replace(gradient=self.gradient.astype(np.float64))
 
     def add_(self, other: "BlockSums") -> "BlockSums":
@@ -46,10 +46,10 @@ class BlockSums(NamedTuple):
 
 
 def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
-    """Targets for the output units, shape (m, n_outputs).
+    """Targets for the output units, of shape (m, n_outputs).
 
-    Class indices become rows with a single 1, or one column of 0 and 1 for one output unit;
-    what is two-dimensional already are targets.
+    Class indices become rows with a single 1, or, for one output unit, one column of 0 and 1.
+    A two-dimensional `y` holds targets already.
     """
     if y.ndim == 2:
         return y.astype(dtype, order="F", copy=False)
@@ -70,27 +70,26 @@ def block_sums(
 ) -> BlockSums:
     """The summed cost of some examples and its gradient, in one pass.
 
-    Forward propagation, the cost and delta^(L) from the logits, back propagation. Nothing
-    is divided by m and nothing is penalised: that happens once, in `Objective`.
+    Runs forward propagation, the cost and delta^(L) from the logits, and back propagation.
+    Division by m and the penalty are left to `Objective`.
 
     Parameters
     ----------
     network : Network
-        The functions.
+        The network.
     theta : ndarray of shape (n_parameters,)
         The unrolled parameters.
     block : RowBlock
         The examples; the arithmetic is done in the precision of its X.
     dropout : list of ndarrays of shape (rows, s_l), optional
-        Masks for the hidden layers: 0 for a unit that is dropped, 1 / keep probability for
-        one that stays.
+        Masks for the hidden layers: 0 for a dropped unit, else 1 / keep probability.
     workspace : Workspace, optional
-        Buffers to work in, of the precision of X and at least as many rows.
+        Buffers with the precision of X and at least as many rows; new ones if None.
 
     Returns
     -------
     sums : BlockSums
-        Its gradient is in the precision of X, and overwritten when the workspace is used
+        The gradient is in the precision of X, and is overwritten when the workspace is used
         again.
     """
     X, y, sample_weight = block
@@ -112,7 +111,7 @@ def block_sums(
 
 
 class CostAndGradient(NamedTuple):
-    """`block_sums` at a theta, as a function of the block."""
+    """`block_sums` at a fixed theta, as a function of the block."""
 
     network: Network
     theta: NDArray
@@ -135,13 +134,13 @@ class Objective:
     logistic units. With weights :math:`w_i`, m is their sum and each example's term is
     multiplied by its weight.
 
-    An objective is what ``scipy.optimize.minimize(objective, theta, jac=True)`` takes. It does
-    not change: `on`, `astype` and `running` give another one.
+    An objective can be passed to ``scipy.optimize.minimize(objective, theta, jac=True)``. It is
+    immutable: `on`, `astype` and `running` return a new one.
 
     Parameters
     ----------
     network : Network
-        The network whose parameters are looked for.
+        The network whose parameters are to be found.
     X : {array-like, sparse matrix} of shape (m, n)
         Examples as rows, finite. float32 is kept for the arithmetic over rows; sums and
         parameters are float64.
@@ -149,35 +148,36 @@ class Objective:
         Class indices 0..K-1 (0 and 1 with one output unit), or targets in [0, 1] for each
         output unit.
     reg_lambda : float, default=0.0
-        lambda, at least 0.
+        Regularisation strength lambda, at least 0.
     penalty : {"l2", "l1"}, default="l2"
-        "l1" takes :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`.
+        "l2" is the penalty above, "l1" is :math:`\frac{\lambda}{m} \sum |\Theta_{:,1:}|`.
     sample_weight : array-like of shape (m,), optional
         Non-negative weights of the examples, not all zero.
     n_jobs : int, optional
-        Threads over row blocks; None for as many as the BLAS may use, -1 for all
-        processors. The result has the same bits for any number.
+        Number of threads over row blocks; None for as many as the BLAS may use, -1 for all
+        processors. The result is bitwise identical for any number.
 
     Attributes
     ----------
     n_rows : int
-        The number of rows.
+        Number of rows.
     n_parameters : int
-        The length of theta.
+        Length of theta.
     hidden_units : tuple of int
-        Units of each hidden layer.
+        Number of units in each hidden layer.
     dtype : dtype
         The precision of the arithmetic over rows.
     weight : float
-        m, or the sum of the weights: what lambda is divided by.
+        The divisor of lambda: m, or the sum of the weights.
     penalty : PenaltyTerm
-        The penalty, with lambda/m in its strengths, and which entries of theta have one.
+        The penalty: its strengths, which include the factor lambda/m, and a mask of the
+        penalised entries of theta.
 
     Raises
     ------
     ValueError
-        If shapes or class indices do not fit the network, lambda is negative, or a weight
-        is negative or all of them are zero.
+        If shapes, class indices or targets do not fit the network, lambda is negative or not
+        finite, or weights are negative, not finite or all zero.
 
     Examples
     --------
@@ -220,20 +220,30 @@ class Objective:
         penalty: str = "l2",
         weight: float | None = None,
     ) -> "Objective":
-        """J over a source of rows.
+        """J over a source of rows, such as one of your own.
 
         Parameters
         ----------
         network : Network
-            The network whose parameters are looked for.
+            The network whose parameters are to be found.
         rows : ArrayRows, or another source of rows
-            Checked examples.
+            The examples, which are not checked; `skbackprop.rows` describes the interface.
         reg_lambda : float, default=0.0
-            lambda, at least 0.
+            Regularisation strength lambda, at least 0.
         penalty : {"l2", "l1"}, default="l2"
             As for `Objective`.
         weight : float, optional
-            The m that lambda is divided by, where the rows are only some of all; else theirs.
+            The divisor m of lambda, if `rows` is only a part of all rows; by default the weight
+            of `rows`.
+
+        Returns
+        -------
+        objective : Objective
+
+        Raises
+        ------
+        ValueError
+            If lambda is negative or not finite, or the penalty is unknown.
         """
         objective = cls.__new__(cls)
         objective._set(
@@ -267,22 +277,22 @@ class Objective:
 
     @property
     def n_rows(self) -> int:
-        """The number of rows."""
+        """Number of rows."""
         return self.rows.n_rows
 
     @property
     def n_parameters(self) -> int:
-        """The length of theta."""
+        """Length of theta."""
         return self.network.n_parameters
 
     @property
     def hidden_units(self) -> tuple[int, ...]:
-        """Units of each hidden layer."""
+        """Number of units in each hidden layer."""
         return self.network.layer_sizes[1:-1]
 
     @property
     def dtype(self) -> np.dtype:
-        """The precision of the arithmetic over rows; sums and theta are float64 always."""
+        """The precision of the arithmetic over rows; sums and theta are always float64."""
         return self.rows.dtype
 
     def __call__(self, theta: NDArray) -> tuple[float, NDArray]:
@@ -296,22 +306,35 @@ class Objective:
         Returns
         -------
         J : float
+            The regularised cost.
         gradient : ndarray of shape (n_parameters,), float64
             The unrolled D^(l), a new array. With the penalty "l1" it is the subgradient of
             smallest norm, which is zero at a minimum.
+
+        Raises
+        ------
+        ValueError
+            If `theta` does not have the shape (n_parameters,).
         """
         return self.penalty.add_kink(theta, *self.smooth(theta))
 
     def smooth(self, theta: NDArray) -> tuple[float, NDArray]:
-        """J and its gradient without the part of the penalty that has a kink.
+        """J and its gradient without the non-smooth part of the penalty, which only "l1" has.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
             The unrolled parameters.
+
+        Returns
+        -------
+        cost : float
+            The smooth part of J.
+        gradient : ndarray of shape (n_parameters,), float64
+            Its gradient.
         """
         theta = np.asarray(theta, dtype=np.float64)
-        # Around the penalty, too: the threads of a BLAS would add up a long product differently.
+        # Also around the penalty: BLAS threads would change the rounding of a long dot product.
         with single_threaded_blas():
             sums = self.rows.add_up(CostAndGradient(self.network, theta))
             return self._mean(theta, sums, sums.weight)
@@ -319,11 +342,11 @@ class Objective:
     def batch(
         self, theta: NDArray, rows: slice | NDArray, *, dropout: list[NDArray] | None = None
     ) -> tuple[float, NDArray]:
-        """The estimate of `smooth` from some of the rows.
+        """Estimate `smooth` from a batch of rows.
 
-        Its costs, divided by the number of its rows times the mean weight of all rows, stand
-        for the mean cost; the penalty stays lambda/m with the full m. Over batches of one size
-        that make up all rows the mean of the estimates is J.
+        The mean cost is estimated by the sum of the batch's costs, divided by its number of rows
+        times the mean weight of all rows. The penalty keeps the factor lambda/m with the full m.
+        If batches of equal size partition the rows, the mean of the estimates is J.
 
         Parameters
         ----------
@@ -333,41 +356,75 @@ class Objective:
             The rows of the batch.
         dropout : list of ndarrays of shape (rows, s_l), optional
             Masks for the hidden layers, see `block_sums`.
+
+        Returns
+        -------
+        cost : float
+            The estimate of the smooth part of J.
+        gradient : ndarray of shape (n_parameters,), float64
+            Its gradient.
         """
         theta = np.asarray(theta, dtype=np.float64)
         block = self.rows.block(rows)
         sums = block_sums(self.network, theta, block, dropout=dropout)
-        # Weights are relative to their mean. Not the weight that the batch happens to have: that
-        # would make each batch count the same, whatever its examples weigh.
+        # Weights are relative to their mean, so the divisor is the number of rows. The weight of
+        # the batch would make all batches count the same, whatever their examples weigh.
         return self._mean(theta, sums, float(block.X.shape[0]))
 
     def on(self, rows: ArrayRows) -> "Objective":
-        """The same J on other rows, with the penalty as it is."""
+        """The same J on other rows, with the same penalty.
+
+        Parameters
+        ----------
+        rows : ArrayRows, or another source of rows
+            The other rows.
+
+        Returns
+        -------
+        objective : Objective
+            A new objective.
+        """
         other = copy(self)
         other.rows = rows
         return other
 
     def astype(self, dtype: DTypeLike) -> "Objective":
-        """The same J in arithmetic of another precision."""
+        """The same J with arithmetic in another precision.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float32 or float64.
+
+        Returns
+        -------
+        objective : Objective
+            A new objective.
+        """
         return self.on(self.rows.astype(dtype))
 
     @contextmanager
     def running(self, cancellation: Cancellation | None = None) -> Iterator["Objective"]:
-        """The same J with threads and buffers open, for several evaluations.
+        """Context manager for several evaluations that share threads and buffers.
 
-        A direct call opens and closes them by itself. No thread outlives this context, so a
-        process may fork afterwards.
+        Without it, each evaluation creates and releases its own. No thread outlives the context,
+        so a process may fork afterwards.
 
         Parameters
         ----------
         cancellation : Cancellation, optional
-            A request to end, which evaluations obey between two blocks of rows.
+            A request to end, checked between blocks of rows.
+
+        Yields
+        ------
+        objective : Objective
+            The same J.
         """
         with self.rows.running(cancellation) as rows:
             yield self.on(rows)
 
     def _mean(self, theta: NDArray, sums: BlockSums, weight: float) -> tuple[float, NDArray]:
-        """Divide the sums by a weight and add the smooth penalty: once, here."""
+        """Divide the sums by a weight and add the smooth part of the penalty."""
         gradient = sums.gradient.astype(np.float64, copy=False)
         gradient /= weight
         return self.penalty.add_smooth(theta, sums.cost / weight, gradient)

@@ -1,11 +1,11 @@
-"""ONNX: a fitted classifier as a graph of operators that runs without Python.
+"""Conversion of a fitted classifier to ONNX, a graph of operators that runs without Python.
 
-`register` tells skl2onnx of the estimator; `skl2onnx.to_onnx` then converts it, and what it is
-a part of, to a model that has the labels and the probabilities as outputs. The graph is the one
-that the estimator computes: forward propagation up to the logits, and labels and probabilities
-from the logits.
+`register` registers the estimator with skl2onnx; `skl2onnx.to_onnx` then converts it, alone or
+in a pipeline or search, to a model whose outputs are the labels and the probabilities. The graph
+computes the same as the estimator: the logits by forward propagation, then labels and
+probabilities from the logits.
 
-It needs skl2onnx, which is in the extra ``onnx``.
+It needs skl2onnx, which the extra ``onnx`` installs.
 """
 
 from typing import Any
@@ -41,16 +41,16 @@ except ImportError as error:
 ALIAS = "SkbackpropBackpropClassifier"
 
 OPERATORS = {"logistic": "Sigmoid", "tanh": "Tanh", "relu": "Relu", "identity": "Identity"}
-"""The ONNX operator of each activation; one that is added to `ACTIVATIONS` is added here too."""
+"""The ONNX operator of each activation. Activations added to `ACTIVATIONS` need an entry here."""
 
 
 def register() -> None:
-    """Tell skl2onnx how to convert a `BackpropClassifier`.
+    """Register the converter for `BackpropClassifier` with skl2onnx.
 
     The options of `skl2onnx.to_onnx` are those of scikit-learn's classifiers: ``zipmap`` (True,
-    False or "columns"), ``output_class_labels``, ``nocl`` (numbers instead of labels) and
-    ``raw_scores`` (logits instead of probabilities, ``-z`` and ``z`` for two classes). Calling
-    it again changes nothing.
+    False or "columns"), ``output_class_labels``, ``nocl`` (class indices instead of labels) and
+    ``raw_scores`` (logits instead of probabilities, ``-z`` and ``z`` for two classes). Repeated
+    calls have no further effect.
 
     Raises
     ------
@@ -59,13 +59,14 @@ def register() -> None:
 
     Notes
     -----
-    float32 inputs are computed in float32, all others in float64, as the estimator does it. The
-    probabilities have the precision of the inputs, but for two things that ONNX and skl2onnx
-    ask for: the dictionaries of ``zipmap=True`` hold float32, as does what comes from integers.
+    The arithmetic is in float32 for float32 inputs, in float64 for all others, as in the
+    estimator. The probabilities have the precision of the inputs, with two exceptions required
+    by ONNX and skl2onnx: they are float32 in the dictionaries of ``zipmap=True`` and for integer
+    inputs.
 
-    Labels that are strings stay strings; all others become integers (int64), False and True
-    become 0 and 1. Labels of a multilabel target are a matrix of 0 and 1, and its dictionaries
-    have the numbers of the columns as keys.
+    String labels stay strings; all others become integers (int64), with False and True as 0 and
+    1. Labels of a multilabel target are a matrix of 0 and 1, and the keys of its dictionaries are
+    the column numbers.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def register() -> None:
 
 
 def label_values(classes: NDArray) -> NDArray:
-    """The labels as ONNX has them: strings, or int64.
+    """The labels in a type of ONNX: strings, or int64.
 
     Raises
     ------
@@ -110,23 +111,23 @@ def label_values(classes: NDArray) -> NDArray:
         whole = None
     if classes.dtype.kind not in "biuf" or whole is None or not np.array_equal(whole, classes):
         raise ValueError(
-            "ONNX has labels that are strings or integers of 64 bits; the classes are "
-            f"{classes.tolist()}. Fit with others, or convert with the option 'nocl', which puts "
-            "out the numbers of the classes."
+            "Labels in ONNX must be strings or integers of 64 bits; the classes are "
+            f"{classes.tolist()}. Fit with other labels, or convert with the option 'nocl', which "
+            "outputs class indices."
         )
     return whole
 
 
 def labels_of(clf: BackpropClassifier) -> Labels:
-    """What the outputs of a fitted classifier stand for."""
+    """The labels that the outputs of a fitted classifier represent."""
     return clf._labels
 
 
-# -- the three functions that skl2onnx asks for --------------------------------------------------
+# -- the three functions that skl2onnx requires --------------------------------------------------
 
 
 def parse(scope: Any, model: BackpropClassifier, inputs: list, custom_parsers: Any = None) -> list:
-    """Declare the operator and its outputs: the labels, and what the options make of the rest."""
+    """Declare the operator and its outputs, according to the options of the conversion."""
     check_is_fitted(model)
     options = scope.get_options(model, {"zipmap": True, "output_class_labels": False})
     zipmap, class_labels = options["zipmap"], options.get("output_class_labels", False)
@@ -134,7 +135,7 @@ def parse(scope: Any, model: BackpropClassifier, inputs: list, custom_parsers: A
         raise ValueError("The option 'output_class_labels' needs the option zipmap=False.")
     classes = label_values(get_label_classes(scope, model))
     label_type = StringTensorType if classes.dtype == object else Int64TensorType
-    # The operator ZipMap takes nothing but float32.
+    # The operator ZipMap accepts only float32.
     precision = FloatTensorType() if zipmap is True else guess_tensor_type(inputs[0].type)
 
     operator = scope.declare_local_operator(ALIAS, model)
@@ -155,7 +156,7 @@ def parse(scope: Any, model: BackpropClassifier, inputs: list, custom_parsers: A
 
 
 def calculate_shapes(operator: Any) -> None:
-    """Types and shapes of the labels and the probabilities."""
+    """Set the types and shapes of the labels and the probabilities."""
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=2)
     check_input_and_output_types(
         operator,
@@ -186,18 +187,18 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
     if scope.get_options(clf, {"raw_scores": False})["raw_scores"]:
         h = Z
         if labels.softmax and labels.kind == "binary":
-            # What the decision function is of one unit: z_1 - z_0.
+            # The decision function for two classes: z_1 - z_0.
             h = graph.add("MatMul", Z, graph.constant(np.array([[1.0, -1.0], [-1.0, 1.0]])))
     elif labels.softmax:
         h = graph.add("Softmax", Z, axis=1)
     elif labels.kind != "multiclass":
         h = graph.add("Sigmoid", Z)
     else:
-        # K logistic units over their sum, in log space: all of them may round to zero.
+        # K logistic units divided by their sum, in log space because all may round to zero.
         h = graph.add("Softmax", log_logistic(graph, Z), axis=1)
     graph.add("Cast", h, out=probabilities, to=guess_proto_type(probabilities.type))
 
-    # From the logits, like the estimator: probabilities that round to 1 are no longer in order.
+    # From the logits, as in the estimator: probabilities that round to 1 lose their order.
     if labels.kind == "multilabel":
         positive = graph.add("Greater", Z, graph.constant(np.zeros(1)))
         graph.add("Cast", positive, out=label, to=TensorProto.INT64)
@@ -211,16 +212,16 @@ def convert(scope: Any, operator: Any, container: Any) -> None:
 
 
 class Graph:
-    """Nodes of the model under construction, each called by the name of what it puts out.
+    """The model under construction; each node is identified by the name of its output.
 
     Parameters
     ----------
     scope : skl2onnx Scope
-        Gives names.
+        Generates unique names.
     container : skl2onnx ModelComponentContainer
-        Takes nodes and constants.
+        Holds nodes and constants.
     precision : int
-        The ONNX type to compute in.
+        The ONNX type of the arithmetic.
     """
 
     def __init__(self, scope: Any, container: Any, precision: int):
@@ -229,7 +230,7 @@ class Graph:
         self.precision = precision
 
     def add(self, operator: str, *inputs: str, out: Any = None, **attributes: Any) -> str:
-        """Add a node; returns the name of its output, a new one or that of the variable `out`."""
+        """Add a node; returns the name of its output: the variable `out`, or else a new name."""
         name = self.scope.get_unique_variable_name(operator) if out is None else out.full_name
         self.container.add_node(
             operator,
@@ -241,11 +242,11 @@ class Graph:
         return name
 
     def constant(self, values: NDArray) -> str:
-        """Add numbers in the precision of the graph."""
+        """Add a constant array in the precision of the graph; returns its name."""
         return self._initializer("constant", self.precision, values.shape, values.ravel())
 
     def labels(self, classes: NDArray) -> str:
-        """Add labels, strings or int64."""
+        """Add a constant array of labels, strings or int64; returns its name."""
         if classes.dtype == object:
             values = [label.encode() for label in classes]
             return self._initializer("classes", TensorProto.STRING, classes.shape, values)
@@ -258,7 +259,7 @@ class Graph:
 
 
 def logits(graph: Graph, network: Network, thetas: list[NDArray], X: str) -> str:
-    """Forward propagation up to Z^(L): the node of it.
+    """Add forward propagation up to the logits Z^(L); returns the name of their node.
 
     Raises
     ------
@@ -275,7 +276,7 @@ def logits(graph: Graph, network: Network, thetas: list[NDArray], X: str) -> str
 
 
 def log_logistic(graph: Graph, Z: str) -> str:
-    """Log g(z) = min(0, z) - log(1 + e^-|z|), which cannot overflow."""
+    """Add log g(z) = min(0, z) - log(1 + e^-|z|), which cannot overflow."""
     magnitude = graph.add("Abs", Z)
     power = graph.add("Exp", graph.add("Neg", magnitude))
     log = graph.add("Log", graph.add("Add", graph.constant(np.ones(1)), power))

@@ -1,4 +1,4 @@
-"""Names that users bring along: "lambda", and what other libraries call our parameters."""
+"""Alternative parameter names: "lambda", and the names that other libraries use."""
 
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
@@ -8,9 +8,9 @@ P = ParamSpec("P")
 
 _SOLVERS = "from skbackprop.solvers"
 
-# What to write instead, for names that are often tried: the habits of scikit-learn's
-# MLPClassifier and LogisticRegression, of Keras, PyTorch and skorch, and the options of our own
-# solvers. A name that is not here gets Python's or scikit-learn's own error.
+# Replacements for names that users often try: those of scikit-learn's MLPClassifier and
+# LogisticRegression, of Keras, PyTorch and skorch, and options that belong to a solver object.
+# Other unknown names raise the usual error of Python or scikit-learn.
 INSTEAD = {
     name: instead
     for names, instead in {
@@ -80,17 +80,16 @@ def translated(
     own: Collection[str] = (),
     refusal: type[Exception] = ValueError,
 ) -> dict[str, Any]:
-    """Parameters with "lambda" under the name `reg_lambda`.
+    """Rename "lambda" to "reg_lambda", and refuse names of other libraries.
 
     Parameters
     ----------
     params : dict
         Names and values.
-    own : collection of str, optional
-        Names that are right whatever others mean by them: a class derived from ours may have
-        parameters of its own.
+    own : collection of str, default=()
+        Names that are always accepted, because a subclass may have parameters of its own.
     refusal : type of exception, default=ValueError
-        What to raise for a name of another library.
+        The exception to raise for a name of another library.
 
     Returns
     -------
@@ -99,9 +98,9 @@ def translated(
     Raises
     ------
     ValueError
-        For "lambda" and "reg_lambda" at once.
+        If both "lambda" and "reg_lambda" are given.
     refusal
-        For names in `INSTEAD`, with what to write.
+        For names in `INSTEAD`; the message gives the replacement.
     """
     foreign = [name for name in params if name in INSTEAD and name not in own]
     if foreign:
@@ -116,15 +115,19 @@ def translated(
 
 
 def accepts_lambda(init: Callable[P, None]) -> Callable[P, None]:
-    """An ``__init__`` that takes ``**{"lambda": 1}``, too, and explains names of others.
+    """Decorate an ``__init__`` to accept ``**{"lambda": 1}`` and to explain foreign names.
 
-    So that what a search over "lambda" reports is what a constructor takes. The signature, which
-    scikit-learn reads the parameters from, is that of `init`.
+    A constructor then accepts the ``best_params_`` of a search over "lambda". The signature, from
+    which scikit-learn reads the parameters, stays that of `init`.
 
     Parameters
     ----------
     init : callable
-        The ``__init__`` to call.
+        The ``__init__`` to decorate.
+
+    Returns
+    -------
+    init : callable
     """
 
     @wraps(init)

@@ -1,6 +1,6 @@
 """Penalties on the weights: lambda/m times ``l2 * sum w^2 / 2 + l1 * sum |w|``.
 
-Bias columns are never penalised: `w` below are the penalised entries of theta alone.
+Biases are never penalised: `w` denotes the penalised entries of theta only.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 
 class Penalty(NamedTuple):
-    """How much of lambda/m each kind of penalty gets.
+    """The factors of lambda/m in the L1 and the L2 term.
 
     Parameters
     ----------
     l1 : float
-        The share of ``sum |w|``, which has a kink at 0 and gives exact zeros.
+        The factor of ``sum |w|``, which has a kink at 0 and makes weights exactly zero.
     l2 : float
-        The share of ``sum w^2 / 2``, which is smooth.
+        The factor of ``sum w^2 / 2``, which is smooth.
     """
 
     l1: float
@@ -32,29 +32,30 @@ PENALTIES: dict[str, Penalty] = {
 
 
 def soft_threshold(w: NDArray, step: float | NDArray) -> NDArray:
-    """The proximal step of ``step * |w|``: towards zero by `step`, and not beyond."""
+    """Soft thresholding, the proximal operator of ``step * |w|``: shrink towards 0 by `step`."""
     return np.sign(w) * np.maximum(np.abs(w) - step, 0.0)
 
 
 def minimum_norm_subgradient(w: NDArray, gradient: NDArray, strength: float) -> NDArray:
-    """The smallest element of ``gradient + strength * d|w|``: zero at the minimum.
+    """The subgradient of smallest norm of a smooth term plus ``strength * |w|``.
 
-    Where w is not 0 that is the derivative; at the kink every slope in
-    [-strength, strength] is allowed, and the one nearest to ``-gradient`` is taken.
+    `gradient` is the gradient of the smooth term. Where w is not 0 the subgradient is the
+    derivative. At the kink every slope in [-strength, strength] is allowed, and the one nearest
+    to ``-gradient`` is taken. The result is zero at a minimum.
     """
     return np.where(w == 0.0, soft_threshold(gradient, strength), gradient + strength * np.sign(w))
 
 
 @dataclass(frozen=True, eq=False)
 class PenaltyTerm:
-    """The last term of J: ``l2 * sum w^2 / 2 + l1 * sum |w|`` over the penalised entries.
+    """The penalty term of J: ``l2 * sum w^2 / 2 + l1 * sum |w|`` over the penalised entries.
 
     Parameters
     ----------
     l1, l2 : float
-        The strengths, lambda/m included.
+        The strengths, including the factor lambda/m.
     penalised : ndarray of shape (n_parameters,), bool
-        Which entries of theta are penalised: all but the bias columns.
+        Mask of the penalised entries of theta: all but the biases.
     """
 
     l1: float
@@ -62,7 +63,7 @@ class PenaltyTerm:
     penalised: NDArray
 
     def add_smooth(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
-        """The cost and the gradient, which is changed in place, with the squares added."""
+        """Add the L2 term to a cost and, in place, to its gradient; returns both."""
         if self.l2:
             w = np.where(self.penalised, theta, 0.0)
             cost += 0.5 * self.l2 * float(w @ w)
@@ -71,7 +72,7 @@ class PenaltyTerm:
         return cost, gradient
 
     def add_kink(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
-        """The cost with the absolute values added, and the subgradient of smallest norm."""
+        """Add the L1 term to a cost; returns it with the subgradient of smallest norm."""
         if not self.l1:
             return cost, gradient
         w = theta[self.penalised]
@@ -80,16 +81,20 @@ class PenaltyTerm:
         return cost + self.l1 * float(np.abs(w).sum()), gradient
 
     def proximal(self, theta: NDArray, step: float | NDArray) -> NDArray:
-        """What a gradient step of length `step` leaves to do for the absolute values.
+        """The proximal step for the L1 term, after a gradient step on the smooth part of J.
 
         Minimises ``||v - theta||^2 / (2 step) + l1 sum |v|`` over the penalised entries.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
-            Where the gradient step has led.
+            The result of the gradient step.
         step : float or ndarray of shape (n_parameters,)
-            Its length, the learning rate.
+            The learning rate of the gradient step.
+
+        Returns
+        -------
+        theta : ndarray of shape (n_parameters,)
         """
         if not self.l1:
             return theta

@@ -1,4 +1,4 @@
-"""The outputs of a network for given rows, and their cost and accuracy on validation rows."""
+"""Outputs of a network for given rows, and cost and accuracy on validation rows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ from skbackprop.rows import ArrayRows, RowBlock
 from skbackprop.threads import resolve_n_jobs
 from skbackprop.workspace import Workspace
 
-# Up to this many float32 rows it is quicker to convert them to float64 than Theta to float32.
+# Up to this many float32 rows, converting them to float64 is faster than Theta to float32.
 FEW_ROWS = 16
 
 
 class Outputs(NamedTuple):
-    """What `finish` makes of the logits of a block."""
+    """The result of `finish` for the logits of a block of rows."""
 
     network: Network
     thetas: list[NDArray]
@@ -40,7 +40,7 @@ def outputs(
     finish: Callable[[NDArray], NDArray],
     n_jobs: int | None = None,
 ) -> NDArray:
-    """What `finish` makes of the logits of all rows, block by block.
+    """Apply `finish` to the logits of all rows, block by block.
 
     Parameters
     ----------
@@ -49,18 +49,18 @@ def outputs(
     thetas : list of ndarrays
         Theta^(l), float64.
     X : {ndarray, CSR} of shape (m, n)
-        Float examples as rows.
+        Examples as rows, float32 or float64.
     finish : callable
-        ``finish(Z)`` is an array with a row for each row of Z^(L), which has the precision
-        of X.
+        ``finish(Z)`` returns an array with one row for each row of the logits Z^(L), which
+        have the precision of X.
     n_jobs : int, optional
-        Threads over row blocks, see `resolve_n_jobs`.
+        Number of threads over row blocks, see `resolve_n_jobs`.
 
     Returns
     -------
     finished : ndarray of shape (m, ...)
     """
-    # A weight may overflow float32, a sum float64: the output is then infinite, or NaN.
+    # Weights may overflow in float32, sums in float64: the output is then infinite or NaN.
     with np.errstate(over="ignore", invalid="ignore"):
         if X.shape[0] <= FEW_ROWS:
             Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
@@ -76,7 +76,7 @@ def outputs(
 
 
 class Scores(NamedTuple):
-    """Sums over some validation examples; those of disjoint examples add up.
+    """Sums over some validation examples; sums over disjoint sets of examples can be added.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class Scores(NamedTuple):
     cost : float
         The sum of their (weighted) costs, without penalty.
     n_correct : float
-        The number, or weight, of those with the right label.
+        The number, or the sum of the weights, of the correctly predicted examples.
     """
 
     weight: float
@@ -93,7 +93,7 @@ class Scores(NamedTuple):
     n_correct: float
 
     def copy(self) -> "Scores":
-        """The same sums."""
+        """Self, which is immutable."""
         return self
 
     def add_(self, other: "Scores") -> "Scores":
@@ -102,7 +102,7 @@ class Scores(NamedTuple):
 
 
 class Score(NamedTuple):
-    """The summed cost of a block of validation examples, and how many labels are right."""
+    """`Scores` of a block of validation examples at a fixed theta."""
 
     network: Network
     labels: Labels
@@ -123,16 +123,16 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Validator:
-    """Cost and accuracy on rows that a fit does not see.
+    """Cost and accuracy on validation rows, as a function of theta.
 
     Parameters
     ----------
     network : Network
         The network.
     labels : Labels
-        What its outputs stand for.
+        The meaning of its outputs.
     rows : ArrayRows
-        The examples.
+        The validation examples.
     """
 
     network: Network
@@ -141,7 +141,7 @@ class Validator:
 
     @contextmanager
     def running(self, cancellation: Cancellation) -> Iterator["Validator"]:
-        """The same with threads and buffers open, for several thetas."""
+        """Context manager for several evaluations that share threads and buffers."""
         with self.rows.running(cancellation) as rows:
             yield replace(self, rows=rows)
 

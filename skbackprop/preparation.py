@@ -1,4 +1,4 @@
-"""The examples of a fit, checked and encoded: weights, classes, what is set aside."""
+"""Preparation of a fit: checks and encoding of the data, weights, classes, validation split."""
 
 from collections.abc import Callable
 from copy import copy
@@ -15,14 +15,14 @@ from skbackprop.labels import Labels
 from skbackprop.network import Network, is_positive_integer
 from skbackprop.rows import RowBlock, check_weights
 
-# What X may be; a type that is not a float of these becomes float64.
+# Accepted formats of X; other dtypes are converted to float64.
 X_FORMAT = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
 class Examples(NamedTuple):
-    """What a fit is given, checked and encoded."""
+    """The checked and encoded data of a fit, and the network for them."""
 
-    # A copy of the estimator, which knows the features that were seen.
+    # A copy of the estimator that holds the number and names of the features.
     seen: Any
     labels: Labels
     network: Network
@@ -38,20 +38,24 @@ def examples_of(
     reset: bool = True,
     labels_of: Callable[[Any], Labels] | None = None,
 ) -> Examples:
-    """What an estimator is given to fit, checked and encoded; it is not changed.
+    """Check and encode the data of a fit; the estimator is not changed.
 
     Parameters
     ----------
     estimator : BackpropClassifier
-        Whose parameters and, unless `reset`, features hold.
+        Provides the parameters and, unless `reset`, the expected features.
     X, y, sample_weight : array-likes
-        The rows.
+        The training examples.
     reset : bool, default=True
-        Whether the features may be others than before.
+        Whether the features may differ from those of an earlier fit.
     labels_of : callable, optional
-        From y to the labels; else they are those in y.
+        ``labels_of(y)`` returns the labels; by default those in y.
+
+    Returns
+    -------
+    examples : Examples
     """
-    # validate_data writes on the estimator before it raises: let it write on another.
+    # validate_data sets attributes of the estimator before it raises: give it a copy.
     seen = copy(estimator)
     X, y = validate_data(seen, X, y, multi_output=True, reset=reset, **X_FORMAT)
     labels = labels_of(y) if labels_of else Labels.of(y, estimator.output_activation == "softmax")
@@ -60,7 +64,7 @@ def examples_of(
 
 
 def network_of(estimator: Any, n_features: int, labels: Labels) -> Network:
-    """The network that the parameters of an estimator ask for."""
+    """The network that the parameters of an estimator describe."""
     sizes = estimator.hidden_layer_sizes
     hidden = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
     if not all(is_positive_integer(units) for units in hidden):
@@ -79,7 +83,7 @@ def network_of(estimator: Any, n_features: int, labels: Labels) -> Network:
 def validation_examples(
     examples: Examples, X_val, y_val, sample_weight_val: ArrayLike | None
 ) -> RowBlock | None:
-    """The validation examples that `fit` was given."""
+    """Check and encode the validation examples given to `fit`; None if there are none."""
     if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
         raise ValueError("X_val and y_val go together, sample_weight_val only with them.")
     if X_val is None:
@@ -90,7 +94,7 @@ def validation_examples(
 
 
 def given_starts(estimator: Any, examples: Examples, theta_init) -> list[NDArray]:
-    """The start that is not random: `theta_init`, or with `warm_start` the fit before."""
+    """The start that is not random: `theta_init`, or with `warm_start` the previous fit."""
     network, classes = examples.network, examples.labels.classes
     if theta_init is not None:
         return [network.check_theta(theta_init)]
@@ -98,13 +102,13 @@ def given_starts(estimator: Any, examples: Examples, theta_init) -> list[NDArray
         return []
     if not np.array_equal(classes, estimator.classes_):
         raise ValueError(
-            "warm_start needs the classes of the fit before, "
+            "warm_start needs the classes of the previous fit, "
             f"{estimator.classes_.tolist()}; got {classes.tolist()}."
         )
     if network != estimator.network_:
         raise ValueError(
-            f"warm_start needs the network of the fit before, {estimator.network_}; the "
-            f"parameters and X ask for {network}."
+            f"warm_start needs the network of the previous fit, {estimator.network_}; the "
+            f"parameters and X require {network}."
         )
     return [network.check_theta(estimator.theta_)]
 
@@ -119,12 +123,12 @@ def class_factors(
 
 
 def weigh_classes(rows: RowBlock, factors: NDArray | None, name: str) -> RowBlock:
-    """Examples with the factors of their classes in their weights.
+    """Multiply the weights of examples by the factors of their classes.
 
     Raises
     ------
     ValueError
-        If none of them has weight left; `name` says which examples these are.
+        If all weights become zero or one becomes infinite; `name` names the examples.
     """
     if factors is None:
         return rows
@@ -143,14 +147,30 @@ def weigh_classes(rows: RowBlock, factors: NDArray | None, name: str) -> RowBloc
 def hold_out(
     rows: RowBlock, labels: Labels, fraction: float, rng: np.random.RandomState
 ) -> tuple[RowBlock, RowBlock]:
-    """Training examples and a fraction set aside: stratified, at least a row of each class.
+    """Split off a validation set, stratified, with at least one row per class.
 
-    Examples of several labels have no class to be stratified by.
+    A multilabel target is split without stratification.
+
+    Parameters
+    ----------
+    rows : RowBlock
+        The examples.
+    labels : Labels
+        The labels of the fit.
+    fraction : float
+        The fraction of the rows to set aside.
+    rng : RandomState
+        Source of the random numbers.
+
+    Returns
+    -------
+    training, held_out : RowBlock
+        The two parts.
 
     Raises
     ------
     ValueError
-        If there are too few rows for that, or all rows of one part have weight 0.
+        If there are too few rows for this, or all rows of one part have weight 0.
     """
     n_rows = rows.X.shape[0]
     n_strata = 1 if labels.multilabel else len(labels.classes)

@@ -1,16 +1,20 @@
-"""Where the rows come from, and how a function of blocks of rows is run over all of them.
+"""Sources of rows: how a function of blocks of rows is evaluated over all rows.
 
-Cost and gradient are sums over examples, so any partition of the rows gives the same answer up
-to rounding. A source of rows decides by itself how large its blocks are, which threads work on
-them and in which buffers; what is computed comes to it as a function of a block. The seam is
+Cost and gradient are sums over examples, so any partition of the rows gives the same result up
+to rounding. A source of rows decides on its own block size, threads and buffers; the computation
+is passed to it as a function of a block. The interface of a source is
 
-- ``n_rows``, ``weight``, ``has_weight``, ``dtype``: how many rows, what they weigh, the precision;
+- ``n_rows``, ``weight``, ``has_weight``, ``dtype``: the number of rows, the sum of their weights,
+  whether any weight is above 0, the precision of the arithmetic;
 - ``add_up(function)``: the sum of the function over all blocks, in a fixed order;
-- ``running(cancellation)``: a context that gives the same rows with their threads and buffers
+- ``running(cancellation)``: a context manager that yields the same rows with threads and buffers
   open, for several passes;
-- ``astype(dtype)``, ``every_nth(n)``, ``on_threads(n)``: the same rows, or some, differently;
-- ``gather(n)``: at most n rows as a block in memory;
-- ``block(indices)``: chosen rows, only where rows can be picked; stochastic solvers need it.
+- ``astype(dtype)``: the same rows in another precision;
+- ``every_nth(n)``: one in n rows;
+- ``n_threads``, ``on_threads(n)``: the number of threads, the same rows with another number; only
+  the estimator needs them, to divide threads among several starts;
+- ``gather(n)``: a sample of at most n rows as a block in memory;
+- ``block(indices)``: selected rows; optional, required by stochastic solvers.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,30 +33,31 @@ from skbackprop.network import Network
 from skbackprop.threads import row_threads
 from skbackprop.workspace import Workspace, Workspaces
 
-# A block's activations of all layers: about what a core's second-level cache holds.
+# Size of the activations of all layers in a block: about a core's second-level cache.
 BLOCK_BYTES = 2**22
-# A block's features, which are read twice, while they are still in the third-level cache.
+# Size of the features of a block: they are read twice and should stay in the third-level cache.
 FEATURE_BYTES = 2**23
 SPARSE_BLOCK_ROWS = 4096
-# Lanes: enough for the cores of a workstation, fewer where each holds a large gradient.
+# Number of lanes (partial sums): enough for the cores of a workstation, fewer for large
+# gradients, because each lane holds one.
 MAX_LANES = 16
 LANE_PARAMETERS = 2**23
-# Multiplications of one forward propagation, times the bytes of a number, from which threads
-# win more than they cost.
+# Multiplications of one forward propagation, times the bytes of a number, above which threads
+# save more time than they cost.
 THREADING_BYTES = 2**26
 
 
 class RowBlock(NamedTuple):
-    """Some examples: what one call of the mathematics sees of the data.
+    """A block of examples.
 
     Parameters
     ----------
     X : {ndarray, CSR} of shape (rows, n)
         The features.
-    y : ndarray of shape (rows,) or (rows, K), or None
-        Class indices, or targets for each output unit; None where only outputs are wanted.
-    sample_weight : ndarray of shape (rows,) or None
-        The weight of each example; None is one for all.
+    y : ndarray of shape (rows,) or (rows, K), or None, default=None
+        Class indices, or targets for each output unit; None if only outputs are computed.
+    sample_weight : ndarray of shape (rows,) or None, default=None
+        The weight of each example; None means 1 for all.
     """
 
     X: Any  # dense or CSR
@@ -60,12 +65,12 @@ class RowBlock(NamedTuple):
     sample_weight: NDArray | None = None
 
     def take(self, rows: slice | NDArray) -> "RowBlock":
-        """The examples of a slice, or of an array of row numbers."""
+        """The examples selected by a slice or an array of row numbers."""
         return RowBlock(*(part if part is None else part[rows] for part in self))
 
 
 class Sum(Protocol):
-    """Something that is a sum over rows and can be added to another of its kind."""
+    """A sum over rows, to which another sum of its kind can be added."""
 
     def copy(self): ...
 
@@ -79,25 +84,25 @@ T = TypeVar("T")
 class BlockFunction(Protocol):
     """A function of a block of rows, such as the summed cost and gradient at a theta.
 
-    It should be a small record that can be pickled, so that it can be sent to where rows are.
+    It should be small and picklable, so that it can be sent to where the rows are.
     """
 
     @property
     def network(self) -> Network:
-        """The network whose layers the rows pass through; blocks are sized for it."""
+        """The network that the rows pass through, which determines the block size."""
 
     def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> Any: ...
 
 
 class Workers:
-    """The threads and buffers of passes over rows, while they are open.
+    """Open threads and buffers for passes over rows.
 
     Parameters
     ----------
     map : callable
-        Applies a function to each of several items, in threads.
+        Like the built-in `map`, in threads.
     cancellation : Cancellation
-        Asked before each block whether to go on.
+        A request to end, checked before each block.
     """
 
     def __init__(self, map: Callable, cancellation: Cancellation):
@@ -110,22 +115,22 @@ class Workers:
 class ArrayRows:
     """Rows of an array in memory, dense or CSR, or of a memory-mapped file.
 
-    Weights are kept relative to their mean, so that neither their products with small numbers
-    vanish nor their sums overflow; m, the sum of the weights as given, is `weight`.
+    Weights are stored relative to their mean, so that their products with small numbers do not
+    underflow and their sums do not overflow. `weight` is the sum m of the weights as given.
 
     Parameters
     ----------
     examples : RowBlock
-        All of them, with weights relative to `mean_weight`; X is float32 or float64 and is
+        All examples, with weights relative to `mean_weight`. X is float32 or float64; it is
         sliced, never copied as a whole.
     mean_weight : float
         The mean weight of a row.
     dtype : dtype
-        The precision of the arithmetic; a block of another one is converted when it is cut out.
+        The precision of the arithmetic. Rows of another dtype are converted block by block.
     n_threads : int, default=1
-        How many threads work on blocks.
+        Number of threads.
     workers : Workers, optional
-        Those that are open; else each pass opens its own.
+        Open threads and buffers; by default each pass opens its own.
     """
 
     examples: RowBlock
@@ -138,17 +143,21 @@ class ArrayRows:
     def of(
         cls, examples: RowBlock, n_threads: int = 1, mean_weight: float | None = None
     ) -> "ArrayRows":
-        """Rows with weights as they are given.
+        """Create a source from examples with absolute weights.
 
         Parameters
         ----------
         examples : RowBlock
-            The rows.
+            The examples.
         n_threads : int, default=1
-            How many threads work on blocks.
+            Number of threads.
         mean_weight : float, optional
-            What the weights are to be relative to, where these rows are only some of all; else
-            their own mean.
+            The mean weight of all rows, if these are only a part of them; by default the mean
+            of these weights.
+
+        Returns
+        -------
+        rows : ArrayRows
         """
         w, unit = examples.sample_weight, mean_weight
         if unit is None:
@@ -160,31 +169,31 @@ class ArrayRows:
 
     @property
     def n_rows(self) -> int:
-        """The number of rows, whatever they weigh."""
+        """Number of rows, regardless of their weights."""
         return self.examples.X.shape[0]
 
     @property
     def sparse(self) -> bool:
-        """Whether only the entries that are not zero are stored."""
+        """Whether X is a sparse matrix."""
         return issparse(self.examples.X)
 
     @property
     def weight(self) -> float:
-        """m, or the sum of the weights as they were given."""
+        """m, or the sum of the weights as given."""
         return self.mean_weight * self.n_rows
 
     @property
     def has_weight(self) -> bool:
-        """Whether any row weighs something."""
+        """Whether any row has a weight above 0."""
         return self.examples.sample_weight is None or bool(self.examples.sample_weight.any())
 
     def is_large(self, network: Network) -> bool:
-        """Whether a pass over the rows is worth threads."""
+        """Whether a pass over the rows is large enough to benefit from threads."""
         products = self.n_rows * network.n_parameters
         return products * self.dtype.itemsize > THREADING_BYTES
 
     def astype(self, dtype: DTypeLike) -> "ArrayRows":
-        """The same rows for arithmetic of another precision."""
+        """The same rows with arithmetic in another precision."""
         return replace(self, dtype=np.dtype(dtype))
 
     def on_threads(self, n_threads: int) -> "ArrayRows":
@@ -192,28 +201,28 @@ class ArrayRows:
         return replace(self, n_threads=n_threads)
 
     def every_nth(self, n: int) -> "ArrayRows":
-        """One in n rows, spread evenly; a view where X is dense."""
+        """One in n rows, evenly spaced; a view if X is dense."""
         return replace(self, examples=self.examples.take(slice(None, None, n)))
 
     def gather(self, n: int) -> RowBlock:
-        """At most n rows, spread evenly; by an odd stride, because classes may take turns."""
+        """At most n rows, evenly spaced; the stride is odd, because classes may alternate."""
         return self.block(slice(None, None, ceil(self.n_rows / n) | 1))
 
     def block(self, rows: slice | NDArray) -> RowBlock:
-        """The examples of a slice, or of an array of row numbers."""
+        """The examples selected by a slice or an array of row numbers."""
         block = self.examples.take(rows)
         return block._replace(X=block.X.astype(self.dtype, copy=False))
 
     @contextmanager
     def running(self, cancellation: Cancellation | None = None) -> Iterator["ArrayRows"]:
-        """The same rows with threads and buffers open until the context ends.
+        """Context manager that yields the same rows with threads and buffers open.
 
-        No thread outlives it, so a process may fork afterwards.
+        No thread outlives the context, so a process may fork afterwards.
 
         Parameters
         ----------
         cancellation : Cancellation, optional
-            A request to end, which passes over rows obey between two blocks.
+            A request to end, checked between blocks.
         """
         if self.workers is not None:
             yield self
@@ -222,25 +231,30 @@ class ArrayRows:
             yield replace(self, workers=Workers(map_, cancellation or Cancellation()))
 
     def add_up(self, function: BlockFunction) -> Any:
-        """The sum of ``function(block)`` over all rows, in an order fixed by shapes alone.
+        """The sum of ``function(block)`` over all blocks, in an order that depends on shapes only.
 
-        Block i is added into lane i mod R and the lanes are added up in order, so the sum has
-        the same bits for any number of threads.
+        With R lanes, block i is added to lane i mod R, and the lanes are added in order. The sum
+        is therefore bitwise identical for any number of threads.
 
         Parameters
         ----------
         function : callable
-            ``function(block, workspace)`` is a sum over a `RowBlock`: the first of a lane is
-            copied, to the copy the others are added by ``add_``.
+            ``function(block, workspace)`` returns a sum over a `RowBlock`. The first sum of a
+            lane is copied with ``copy``, the others are added to the copy with ``add_``.
+
+        Returns
+        -------
+        total : object
+            A sum of the same type.
         """
         return self._pass(function, lambda rows: rows._add_up(function))
 
     def fill(self, function: BlockFunction, out: NDArray) -> None:
-        """Write ``function(block)``, an array with a row for each row, to these rows of `out`."""
+        """Write ``function(block)``, an array with one row per example, to the rows of `out`."""
         self._pass(function, lambda rows: rows._fill(function, out))
 
     def _pass(self, function: BlockFunction, task: Callable[["ArrayRows"], T]) -> T:
-        """Do a task in the open threads, else in threads of its own."""
+        """Run a task with the open threads and buffers, or else with new ones."""
         if self.workers is not None:
             return task(self)
         if self.n_threads == 1 or not self.is_large(function.network):
@@ -294,23 +308,27 @@ class ArrayRows:
 def partition(
     network: Network, n_rows: int, dtype: DTypeLike = np.float64, sparse: bool = False
 ) -> tuple[int, int]:
-    """Rows of a block and number of lanes, from shapes and types alone.
+    """Number of rows per block and number of lanes, which depend on shapes and types only.
 
-    A block's activations should fill a core's cache and no more: with smaller ones threads
-    wait for each other between the operations. Blocks are of equal size and their number is
-    even, so that two threads end together. Sparse rows take larger blocks: each block adds
-    up a whole gradient, which has more entries than a few sparse rows have work.
+    The activations of a block should just fill a core's cache: with smaller blocks threads wait
+    for each other between operations. Blocks have equal sizes and, in a large pass, an even
+    number, so that two threads finish together. Blocks of sparse rows are larger: each block
+    computes a whole gradient, which costs more than the products with a few sparse rows.
 
     Parameters
     ----------
     network : Network
         The network.
     n_rows : int
-        Rows in all.
+        Total number of rows.
     dtype : dtype, default=float64
         The precision of the blocks.
     sparse : bool, default=False
         Whether the rows are sparse.
+
+    Returns
+    -------
+    block_rows, n_lanes : int
     """
     n_features, *units = network.layer_sizes
     entry = np.dtype(dtype).itemsize
@@ -326,12 +344,25 @@ def partition(
 def check_weights(
     sample_weight: ArrayLike | None, n_rows: int, name: str = "sample_weight"
 ) -> NDArray | None:
-    """Sample weights as a float64 vector of `n_rows` entries; a number is one for all.
+    """Check sample weights and convert them to a float64 vector.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_rows,), float or None
+        The weights; a number is the weight of every row.
+    n_rows : int
+        Number of rows.
+    name : str, default="sample_weight"
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_rows,), or None
 
     Raises
     ------
     ValueError
-        If there are more or fewer, one is negative or not finite, or all are zero.
+        If the shape is wrong, a weight is negative or not finite, or all are zero.
     """
     if sample_weight is None:
         return None
@@ -351,16 +382,16 @@ def check_weights(
 
 
 def average_weight(w: NDArray) -> float:
-    """The mean of weights; no sum overflows on the way."""
-    # A power of two, so that whole numbers stay exact.
+    """The mean of weights, computed without overflow."""
+    # The scale is a power of two, so that whole numbers stay exact.
     scale = 2.0 ** (np.frexp(w.max())[1] - 1)
     return float(scale * (w / scale).mean())
 
 
 def has_distinct_rows(examples: RowBlock, n: int) -> bool:
-    """Whether at least n different rows of X have weight.
+    """Whether at least n distinct rows of X have a weight above 0.
 
-    Other than their number this does not change when rows are repeated instead of weighted.
+    Unlike the number of rows, this is the same whether rows are repeated or weighted.
     """
     X, _, w = examples
     if X.shape[0] < n:

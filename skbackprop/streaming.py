@@ -1,4 +1,4 @@
-"""`partial_fit`: one pass of a stochastic solver over some of the rows."""
+"""`partial_fit`: one epoch of a stochastic solver over a chunk of rows."""
 
 from copy import deepcopy
 from functools import partial
@@ -24,7 +24,13 @@ from skbackprop.threads import resolve_n_jobs
 
 
 def has_partial_fit(estimator: Any) -> bool:
-    """Whether `partial_fit` exists; else AttributeError, with the reason."""
+    """Whether `partial_fit` is available.
+
+    Raises
+    ------
+    AttributeError
+        If it is not, with the reason.
+    """
     solver = (
         SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
     )
@@ -36,13 +42,13 @@ def has_partial_fit(estimator: Any) -> bool:
         )
     elif isinstance(getattr(solver, "learning_rate", None), Adaptive):
         reason = (
-            "An Adaptive learning rate follows J over all rows, which partial_fit never sees; "
+            "An Adaptive learning rate depends on J over all rows, which partial_fit never sees; "
             "use a number or TimeDecay."
         )
     elif estimator.early_stopping:
         reason = (
-            "partial_fit sees a part of the rows once and cannot stop early; set "
-            "early_stopping=False, and end the stream when a score on rows of your own says so."
+            "partial_fit sees only a part of the rows and cannot stop early; set "
+            "early_stopping=False, and decide when to stop by a score on validation rows."
         )
     elif estimator.class_weight == "balanced":
         reason = (
@@ -57,14 +63,18 @@ def has_partial_fit(estimator: Any) -> bool:
 def next_chunk(
     estimator: Any, X, y, classes: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> dict:
-    """What the fitted attributes of an estimator become after some rows more; not yet set.
+    """The fitted attributes of an estimator after another chunk of rows, without setting them.
 
     Parameters
     ----------
     estimator : BackpropClassifier
-        Fresh, or after other calls.
+        Unfitted, or after earlier calls.
     X, y, classes, sample_weight : array-likes
-        As in its `partial_fit`.
+        The arguments of `partial_fit`.
+
+    Returns
+    -------
+    attributes : dict
     """
     began = perf_counter()
     first = not hasattr(estimator, "theta_")
@@ -79,7 +89,7 @@ def next_chunk(
     network = examples.network
     if not first and network != estimator.network_:
         raise ValueError(
-            f"The parameters ask for another network than the one that was begun, "
+            f"The parameters require another network than the one fitted so far, "
             f"{estimator.network_}; call fit for a new one."
         )
     rows = examples.rows
@@ -106,7 +116,7 @@ def next_chunk(
     found = shielded(partial(solver.partial_minimize, objective, theta, run))
     if not np.isfinite(found.loss):
         raise ValueError(
-            f"J is {found.loss} after these rows; the parameters from before them are kept. "
+            f"J is {found.loss} after these rows; the previous parameters are kept. "
             f"{solver.advice(Status.DIVERGED)}"
         )
     n_iter = 1 if first else estimator.n_iter_ + 1
@@ -139,11 +149,11 @@ def next_chunk(
 
 
 def _labels_of(estimator: Any, y, classes: ArrayLike | None, first: bool) -> Labels:
-    """The labels of `partial_fit`: told in the first call, the same ever after."""
+    """The labels of `partial_fit`, which are given in the first call and fixed afterwards."""
     if first:
         if classes is None and type_of_target(y) != "multilabel-indicator":
             raise ValueError(
-                "The first call to partial_fit needs classes: all labels there will be."
+                "The first call to partial_fit needs classes: all labels that can occur."
             )
         return Labels.of(y, estimator.output_activation == "softmax", classes)
     if classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):

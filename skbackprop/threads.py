@@ -1,8 +1,8 @@
-"""Threads over rows: how many, and the limits on the threads of the BLAS below them.
+"""Threads over row blocks, and the limit on the BLAS threads below them.
 
-Row blocks run in our own threads, each with a single-threaded BLAS: that keeps every
-core on a block that fits its cache, and it makes the sums independent of the number of
-threads, which a multi-threaded matrix product is not.
+Row blocks run in our own threads, each with a single-threaded BLAS. Each core then works on
+a block that fits its cache, and the sums do not depend on the number of threads, unlike those
+of a multi-threaded matrix product.
 """
 
 import os
@@ -22,36 +22,36 @@ from threadpoolctl import LibController, ThreadpoolController
 
 @lru_cache(maxsize=1)
 def _blas_libraries() -> list[LibController]:
-    # Finding the loaded libraries takes milliseconds, setting their limits microseconds.
+    # Cached: finding the loaded libraries takes milliseconds, setting their limits microseconds.
     return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _set_blas_threads(numbers: Iterable[int]) -> None:
     for library, n_threads in zip(_blas_libraries(), numbers, strict=True):
         library.set_num_threads(n_threads)
-        # From threadpoolctl 3.8 on, the thread that has set a limit keeps others from setting
-        # one. Here the thread that lifts it may be another, so none of them keeps that right.
+        # From threadpoolctl 3.8 on, only the thread that set a limit may change it. Here another
+        # thread may lift the limit, so this restriction is cleared.
         getattr(library, "clear_controlling_thread", lambda: None)()
 
 
 def _limit_this_thread() -> None:
-    """One BLAS thread, also where the BLAS counts threads for each caller."""
+    """Limit the BLAS to one thread, also if its limit is per calling thread."""
     _set_blas_threads(1 for _ in _blas_libraries())
 
 
 def _begin_row_thread(error_state: Any) -> None:
-    """A row thread limits the BLAS and treats overflow as its caller does."""
+    """Initialise a row thread: limit the BLAS, and use the error state of the caller."""
     _limit_this_thread()
     np.seterr(**error_state)
 
 
 class _SingleThreadedBlas:
-    """One BLAS thread while anybody asks for it, in any thread of the process.
+    """Process-wide limit of one BLAS thread, as long as any thread holds it.
 
     Overlapping limits of threadpoolctl restore each other's values and can leave the
-    process at one thread for good; this guard knows its holders, the first sets the limit
-    and the last lifts it. A process that is forked meanwhile has none of the threads that hold
-    it, so there it is lifted at once.
+    process at one thread permanently. This guard tracks its holders: the first sets the limit
+    and the last lifts it. In a forked child process the holding threads do not exist, so the
+    limit is lifted at once.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class _SingleThreadedBlas:
             os.register_at_fork(after_in_child=self._after_fork)
 
     def _begin(self) -> None:
-        # Reentrant: a hold may be collected, and so released, while another is being taken.
+        # Reentrant: a hold may be garbage-collected, and so released, while another is acquired.
         self._lock = threading.RLock()
         self._holders: dict[int, weakref.ref[_Hold]] = {}
         self._unlimited: list[int] | None = None
@@ -75,20 +75,20 @@ class _SingleThreadedBlas:
         return _Hold(self)
 
     def acquire(self, hold: "_Hold") -> None:
-        """Limit the BLAS on behalf of a hold."""
+        """Register a hold, and limit the BLAS if it is the first."""
         with self._lock:
             self._holders[id(hold)] = weakref.ref(hold)
             if self._unlimited is None:
-                # Noted before the limit is set: a fork between the two finds what to restore.
+                # Stored before the limit is set, so that a fork between the two can restore it.
                 self._unlimited = [library.num_threads for library in _blas_libraries()]
                 _limit_this_thread()
 
     def release(self, hold: "_Hold | None" = None) -> None:
-        """Lift the limit if nobody else holds it; once or more often."""
+        """Remove a hold, and lift the limit if there is no other; may be called repeatedly."""
         with self._lock:
             if hold is not None:
                 self._holders.pop(id(hold), None)
-            # Those that an interrupt has kept from being released, if nothing is left of them.
+            # Remove holds that no longer exist: an interrupt prevented their release.
             for key, reference in list(self._holders.items()):
                 if reference() is None:
                     del self._holders[key]
@@ -97,7 +97,7 @@ class _SingleThreadedBlas:
                 self._unlimited = None
 
     def n_threads(self) -> int:
-        """What the BLAS may use when nobody limits it."""
+        """Number of threads that the BLAS uses without this limit."""
         with self._lock:
             self.release()
             if self._unlimited is not None:
@@ -106,7 +106,7 @@ class _SingleThreadedBlas:
 
 
 class _Hold:
-    """A context in which the BLAS has one thread."""
+    """Context manager in which the BLAS has one thread."""
 
     def __init__(self, guard: _SingleThreadedBlas):
         self._guard = guard
@@ -121,7 +121,7 @@ class _Hold:
         self._released = True
 
     def __del__(self) -> None:
-        # An interrupt between taking the hold and the block under it leaves nobody to end it.
+        # After an interrupt between __enter__ and the with block, __exit__ is never called.
         if not self._released:
             self._guard.release(self)
 
@@ -131,9 +131,9 @@ single_threaded_blas = _SingleThreadedBlas()
 
 @contextmanager
 def row_threads(n_threads: int) -> Iterator[Callable]:
-    """A ``map`` over row blocks or lanes, in `n_threads` threads with one BLAS thread each.
+    """Context manager for a ``map`` in `n_threads` threads with one BLAS thread each.
 
-    The threads end with the context: none outlives it, so a process may fork afterwards.
+    No thread outlives the context, so a process may fork afterwards.
     """
     with single_threaded_blas():
         if n_threads == 1:
@@ -146,14 +146,18 @@ def row_threads(n_threads: int) -> Iterator[Callable]:
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:
-    """The number of row threads that `n_jobs` stands for.
+    """The number of row threads for a value of `n_jobs`.
 
     Parameters
     ----------
     n_jobs : int or None
-        None: as many as the BLAS may use here, which joblib lowers in its workers, so that
-        a parallel search is not oversubscribed. A positive number is taken as it is; -1
-        means all processors, -2 all but one, and so on.
+        None: as many as the BLAS may use here; joblib lowers this in its workers, so that a
+        parallel search is not oversubscribed. A positive number is used as it is; -1 means all
+        processors, -2 all but one, and so on.
+
+    Returns
+    -------
+    n_threads : int
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One fit: the solver from each start, and the best of the results."""
+"""A fit: runs of the solver from each start, and the choice of the best result."""
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -20,22 +20,22 @@ from skbackprop.solvers.base import Preparation, Solver
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fit keeps: one run, at one instant.
+    """The result of a fit: the best run.
 
     Parameters
     ----------
     best : Best
-        The parameters and what J is there.
+        The parameters, with J and its largest gradient entry.
     status : Status
         Why the run ended.
     message : str
-        The same in a sentence.
+        The status as a sentence.
     n_iter : int
-        Iterations.
+        Number of iterations.
     n_evaluations : int
-        Evaluations of J over all rows.
+        Number of evaluations of J over all rows.
     history : dict of lists
-        One entry an iteration.
+        One entry per iteration.
     """
 
     best: Best
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def result(self) -> OptimizeResult:
-        """The same in the terms of `scipy.optimize`."""
+        """The outcome as a result of `scipy.optimize`."""
         return OptimizeResult(
             x=self.best.theta,
             fun=self.best.loss,
@@ -62,30 +62,35 @@ class Outcome:
 
 @dataclass
 class Training:
-    """The solver from every start; runs share rows, nothing that changes.
+    """Runs of a solver from every start. The runs share the rows, but no mutable state.
 
     Parameters
     ----------
     solver : Solver
-        What minimises.
+        The solver.
     objective : Objective
-        What is minimised.
+        The objective to minimise.
     rule : StoppingRule
-        When a run ends.
+        The stopping criteria of a run.
     initialize : callable
-        From what the features are measured from (or None) to a random start.
+        ``initialize(centre)`` returns a random start; `centre` is the origin of the features,
+        or None.
     given : list of ndarrays
         Starts that are not random; they come first.
     n_starts : int
-        How many starts there are.
+        Total number of starts.
     random_state : RandomState
-        The source of the runs' own random numbers, so that no run depends on the others.
-    validator : Validator, optional
-        Cost and accuracy on rows that are not fitted to.
+        Source of a seed for each run, so that no run depends on the others.
+    validator : Validator or None
+        Cost and accuracy on validation rows.
     callbacks : FitCallbacks
-        Told of the iterations.
-    verbose : int
-        Print every so many iterations; 0 for none.
+        Notified of the iterations.
+    verbose : int, default=0
+        Print every `verbose`-th iteration; 0 prints nothing.
+    runs : dict of int to Progress
+        The progress of each run; filled by `run`.
+    outcome : Outcome or None
+        The result; set by `run`.
     """
 
     solver: Solver
@@ -102,18 +107,22 @@ class Training:
     outcome: Outcome | None = None
 
     def run(self, cancellation: Cancellation) -> Outcome:
-        """Minimise from every start and choose the best of the results, which is `outcome`.
+        """Minimise from every start, choose the best result and store it as `outcome`.
 
         Parameters
         ----------
         cancellation : Cancellation
-            A request to end, which each run obeys between two blocks of rows; what the runs have
-            found by then is the outcome.
+            A request to end, checked between blocks of rows; the outcome is then the best
+            result so far.
+
+        Returns
+        -------
+        outcome : Outcome
 
         Raises
         ------
         ValueError
-            If J is not finite at any start: there is nothing to keep.
+            If J is not finite at any start.
         """
         try:
             with quiet_overflow(), self.objective.running(cancellation) as objective:
@@ -124,7 +133,7 @@ class Training:
         except Cancelled:
             pass
         except KeyboardInterrupt:
-            # A solver or a callback has raised it itself.
+            # Raised by a solver or a callback itself.
             self.outcome = self._best()
             raise
         self.outcome = self._best()
@@ -133,7 +142,7 @@ class Training:
     def _minimize_from(
         self, starts: list[NDArray], preparation: Preparation, cancellation: Cancellation
     ) -> None:
-        """Run the solver from every start, several at a time where it can."""
+        """Run the solver from every start, in parallel if the solver allows it."""
         rows = self.objective.rows
         n_parallel = min(len(starts), rows.n_threads) if self.solver.concurrent else 1
         if n_parallel > 1:
@@ -166,7 +175,7 @@ class Training:
         cancellation: Cancellation,
         rng: np.random.RandomState,
     ) -> None:
-        """One run, from one start."""
+        """Run the solver from one start."""
         table = Table(self.verbose, index + 1 if self.n_starts > 1 else None)
         with ExitStack() as stack:
             stack.enter_context(quiet_overflow())
@@ -192,7 +201,7 @@ class Training:
                 table.end(progress.message)
 
     def _best(self) -> Outcome:
-        """The run of lowest J, or of lowest validation cost where there is one."""
+        """The run of lowest J, or of lowest validation cost if there are validation rows."""
         usable = []
         for index in sorted(self.runs):
             progress = self.runs[index]
@@ -215,7 +224,7 @@ class Training:
         )
 
     def _exact(self, progress: Progress) -> Best | None:
-        """The best of a run, with J on all rows in their precision, however the run has ended."""
+        """The best iterate of a run, with J evaluated on all rows and in their precision."""
         best = progress.best
         with quiet_overflow():
             if best is not None and not best.exact:
@@ -223,7 +232,7 @@ class Training:
                 best = Best(best.theta, iterate.loss, iterate.gradient_max, best.validation, True)
                 progress.n_evaluations += 1
             if progress.candidate is not None:
-                # Interrupted in the head start, which knows J on some rows only.
+                # Interrupted in the head start, where J is known on a subset of the rows only.
                 iterate = Iterate.at(progress.candidate, self.objective)
                 validation = self.validator(iterate.theta) if self.validator else None
                 found = Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, True)

@@ -1,10 +1,10 @@
-"""Buffers that one pass over a block writes into.
+"""Buffers for a pass over a block of rows.
 
-New arrays of this size come from the operating system page by page, which can cost as much
-as the arithmetic on them; so a fit uses the same ones for every block.
+The operating system provides new arrays of this size page by page, which can cost as much as
+the arithmetic on them. A fit therefore reuses the same buffers for all blocks.
 
-Examples are rows, but in memory an array holds one unit after the other (Fortran order):
-the products with X are up to a third faster that way, and so are sums over units.
+Examples are rows, but the arrays are stored column by column (Fortran order), one column per
+unit: products with X are up to a third faster this way, and so are sums over units.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ from skbackprop.network import Network
 
 
 class Workspace(NamedTuple):
-    """Room for the rows of a block.
+    """Buffers for the rows of a block.
 
     Parameters
     ----------
     layers : list of ndarrays of shape (rows, s_l)
-        A^(2)..A^(L-1) and Z^(L).
+        Buffers for A^(2)..A^(L-1) and Z^(L).
     deltas : list of ndarrays of shape (rows, s_l)
-        delta^(2)..delta^(L-1).
+        Buffers for delta^(2)..delta^(L-1).
     gradient : ndarray of shape (n_parameters,)
-        The unrolled Delta^(l).
+        Buffer for the unrolled Delta^(l).
     """
 
     layers: list[NDArray]
@@ -36,7 +36,7 @@ class Workspace(NamedTuple):
 
     @classmethod
     def of(cls, network: Network, n_rows: int, dtype: DTypeLike) -> "Workspace":
-        """Room for `n_rows` rows in a network."""
+        """New buffers for `n_rows` rows in a network."""
         units = network.layer_sizes[1:]
         return cls(
             [np.empty((n_rows, s), dtype=dtype, order="F") for s in units],
@@ -45,21 +45,21 @@ class Workspace(NamedTuple):
         )
 
     def first(self, n_rows: int) -> "Workspace":
-        """The same room for fewer rows."""
+        """Views of these buffers for at most as many rows."""
         return Workspace(
             [A[:n_rows] for A in self.layers], [d[:n_rows] for d in self.deltas], self.gradient
         )
 
 
 class Workspaces:
-    """As many workspaces of each network as are in use at a time."""
+    """A pool of workspaces, which grows to the number in use at the same time."""
 
     def __init__(self) -> None:
         self._free: dict[Network, list[Workspace]] = {}
 
     @contextmanager
     def borrow(self, network: Network, n_rows: int, dtype: DTypeLike) -> Iterator[Workspace]:
-        """A workspace for blocks of `n_rows` rows that nobody else uses meanwhile."""
+        """Context manager for exclusive use of a workspace for blocks of `n_rows` rows."""
         free = self._free.setdefault(network, [])
         try:
             workspace = free.pop()

@@ -659,6 +659,16 @@ def test_the_head_start_is_seen_in_the_history_and_in_the_table(digits, capsys):
     assert printed.splitlines()[-1] == clf.optimize_result_.message
 
 
+def test_a_larger_verbose_prints_fewer_lines(digits, capsys):
+    clf = BackpropClassifier(10, 3.0, verbose=7, random_state=0).fit(*digits)
+    _, *lines, _ = capsys.readouterr().out.splitlines()
+    sampled = [line for line in lines if "head start" in line]
+    numbers = [int(line.split()[0]) for line in lines if "head start" not in line]
+    assert len(sampled) == 6  # of 42, with where the two parts start from
+    assert numbers[-1] == clf.n_iter_
+    assert set(numbers[:-1]) == set(range(0, clf.n_iter_, 7))
+
+
 @pytest.mark.parametrize("solver", [LBFGS, CG])
 def test_each_shortcut_can_be_switched_off(digits, solver):
     plain = solver(head_start=False, change_of_variables=False, float32_stage=False)

@@ -412,5 +412,5 @@ def test_a_constant_weight_is_as_many_rows(iris):
 def test_another_network_is_refused(iris):
     X, y = iris
     clf = BackpropClassifier((3,), solver="sgd").partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="another network"):
+    with pytest.raises(ValueError, match="require another network"):
         clf.set_params(hidden_layer_sizes=(4,)).partial_fit(X, y)

@@ -1,6 +1,6 @@
-"""Pictures of a network and of its fit, from fitted public attributes only.
+"""Plots of a network and of its fit, from public fitted attributes only.
 
-They need matplotlib, which is in the extra ``plots``; it is imported when a picture is drawn.
+They need matplotlib, which the extra ``plots`` installs; it is imported when a plot is drawn.
 """
 
 from skbackprop.display.hidden_units import HiddenUnitsDisplay

@@ -1,4 +1,4 @@
-"""From what was fitted, a pipeline or a search perhaps, to the classifier inside it."""
+"""Access to the fitted classifier inside a pipeline or a search."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,16 +10,16 @@ from sklearn.utils.validation import check_is_fitted
 
 
 class Fitted(NamedTuple):
-    """A fitted classifier, and what comes before it.
+    """A fitted classifier, and the transformers before it.
 
     Parameters
     ----------
     classifier : BackpropClassifier
-        Fitted.
+        The fitted classifier.
     feature_names : sequence of str or None
-        Names of the features that the classifier was fitted to, where they are known.
+        Names of the features that the classifier was fitted to, if known.
     steps : tuple of Pipeline
-        What an example goes through before it reaches the classifier.
+        The pipelines that transform an example before it reaches the classifier.
     """
 
     classifier: Any
@@ -27,9 +27,9 @@ class Fitted(NamedTuple):
     steps: tuple[Pipeline, ...]
 
     def transform(self, x: Any) -> Any:
-        """One example as the classifier sees it, of shape (n,) or (1, n).
+        """Transform one example of shape (n,) or (1, n) to the input of the classifier.
 
-        A row of a dataframe, which is a series, keeps its names.
+        A series, such as a row of a dataframe, keeps its names.
         """
         if self.steps and np.ndim(x) == 1:
             x = (
@@ -48,9 +48,9 @@ def fitted(estimator: Any, display: type) -> Fitted:
     Parameters
     ----------
     estimator : BackpropClassifier, Pipeline or search
-        Of a search the best estimator, of a pipeline the last step, in any nesting.
+        The best estimator of a search and the last step of a pipeline are used, in any nesting.
     display : type
-        Which display asks, for the messages.
+        The calling display class, for error messages.
 
     Returns
     -------
@@ -59,11 +59,11 @@ def fitted(estimator: Any, display: type) -> Fitted:
     Raises
     ------
     TypeError
-        If there is no BackpropClassifier at the end.
+        If the innermost estimator is not a BackpropClassifier.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     ValueError
-        If a search has not kept its best estimator.
+        If a search was run with ``refit=False``.
     """
     names, steps = None, []
     found = estimator
@@ -86,39 +86,39 @@ def fitted(estimator: Any, display: type) -> Fitted:
 
 
 def is_search(estimator: Any) -> bool:
-    """Whether it is a search in scikit-learn's manner, whoever has written it.
+    """Whether an estimator has the interface of scikit-learn's searches.
 
-    A search for a threshold is one as well.
+    `TunedThresholdClassifierCV` counts as one.
     """
     return hasattr(estimator, "refit") and hasattr(estimator, "estimator")
 
 
 def best_estimator(search: Any) -> Any:
-    """The estimator that a search has fitted to all its data.
+    """The estimator that a search has refitted to all its data.
 
     Raises
     ------
     NotFittedError
         If the search has not been run.
     ValueError
-        If it was told not to fit again.
+        If it was run with ``refit=False``.
     """
     for name in ("best_estimator_", "estimator_"):
         if hasattr(search, name):
             return getattr(search, name)
     if hasattr(search, "cv_results_"):
         raise ValueError(
-            f"This {type(search).__name__} was made with refit=False, so that it has kept no "
-            "fitted classifier. Fit one with its best parameters."
+            f"This {type(search).__name__} was made with refit=False, so it has no fitted "
+            "classifier. Fit one with its best parameters."
         )
-    # The classifier inside is a template: what has to be fitted is the search.
+    # Name the search in the message: the classifier inside is only a template.
     raise NotFittedError(f"This {type(search).__name__} is not fitted yet; call fit first.")
 
 
 def names_out(steps: Pipeline, names: Sequence[str] | None) -> Sequence[str] | None:
-    """What the steps before the classifier call their columns, or None if they do not say.
+    """The output feature names of the steps before the classifier, or None if unknown.
 
-    scikit-learn makes up x0, x1, ... where the data had no names; these count as none.
+    scikit-learn's generated names x0, x1, ... count as unknown.
     """
     try:
         out = steps.get_feature_names_out(names)

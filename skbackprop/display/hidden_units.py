@@ -1,4 +1,4 @@
-"""`HiddenUnitsDisplay`: what each unit of the first hidden layer looks for."""
+"""`HiddenUnitsDisplay`: plots of the weights of each unit of the first hidden layer."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,21 +14,20 @@ if TYPE_CHECKING:
 
 
 class HiddenUnitsDisplay:
-    r"""The weights of the first layer, one small picture for each hidden unit.
+    r"""Plot of the weights of the first layer, with one panel for each hidden unit.
 
-    A unit puts out :math:`g(\Theta^{(1)}_{j0} + \sum_i \Theta^{(1)}_{ji} x_i)`: a feature with
-    a positive weight (red) excites it, one with a negative weight (blue) inhibits it. The
-    weights are an image where the features are pixels, else bars with the features' names;
-    all units are drawn to the same scale, so that one which the penalty has switched off looks
-    blank. The bias is left out. Units are counted from 1, as in formulas.
+    The output of unit j is :math:`g(\Theta^{(1)}_{j0} + \sum_i \Theta^{(1)}_{ji} x_i)`: a
+    feature with a positive weight (red) excites it, one with a negative weight (blue) inhibits
+    it. The weights are drawn as an image if the features are pixels, else as bars with the
+    names of the features. All units have the same scale, so a unit that the penalty has
+    switched off looks blank. The bias is left out. Units are numbered from 1, as in formulas.
 
     Parameters
     ----------
     weights : array-like of shape (s_2, n)
         :math:`\Theta^{(1)}` without column 0.
     image_shape : tuple of int, optional
-        Height and width of the images that the features are the pixels of, row by row. Bars
-        if None.
+        Height and width of the images, if the features are pixels, row by row; bars if None.
     feature_names : sequence of str, optional
         Names for the bars; :math:`x_1, \dots, x_n` if None.
 
@@ -41,7 +40,7 @@ class HiddenUnitsDisplay:
     bars_ : list of matplotlib BarContainer
         The bars of each unit; empty for images.
     colorbar_ : matplotlib Colorbar or None
-        The scale of the images.
+        The colour scale of the images; None for bars.
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
@@ -49,7 +48,7 @@ class HiddenUnitsDisplay:
 
     See Also
     --------
-    NetworkDisplay : All layers, as a diagram.
+    NetworkDisplay : Diagram of all layers.
 
     Examples
     --------
@@ -91,24 +90,24 @@ class HiddenUnitsDisplay:
         Parameters
         ----------
         estimator : BackpropClassifier, Pipeline or search
-            Fitted. Of a pipeline the last step is drawn, of a search (such as
-            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator. Without a hidden
-            layer the output units are drawn.
+            A fitted classifier, or a fitted pipeline or search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) around one: the last step or the
+            best estimator is drawn. Without a hidden layer the output units are drawn.
         image_shape : tuple of int, optional
-            Height and width of the images that the features are the pixels of, row by row.
-            Bars if None.
+            Height and width of the images, if the features are pixels, row by row; bars if
+            None.
         feature_names : sequence of str, optional
-            Names for the bars; if None, those that the fit has seen or that the steps of the
-            pipeline before the classifier give to their columns.
+            Names for the bars; if None, the feature names seen in `fit`, or the output names of
+            the steps before the classifier.
         units : int or sequence of int, optional
-            How many, those with the largest weights, or which rows of Theta1, counted from 0;
-            if None, at most 25 images, or bars of 12 units.
+            The number of units, those with the largest weights, or the rows of Theta^(1) to
+            draw, counted from 0; if None, at most 25 units as images or 12 as bars.
         max_features : int, default=15
-            The most bars for a unit; those of the features with the largest weights.
+            Maximum number of bars for a unit, for the features with the largest weights.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure of a suitable size if None.
+            The axes to draw in; a new figure of a suitable size if None.
         **kwargs : dict
-            For matplotlib's `imshow` or `barh`.
+            Keyword arguments for matplotlib's `imshow` or `barh`.
 
         Returns
         -------
@@ -122,7 +121,7 @@ class HiddenUnitsDisplay:
             If it is not fitted.
         ValueError
             If `image_shape` or `feature_names` does not fit the number of features, or a search
-            has kept no fitted estimator.
+            was run with ``refit=False``.
         """
         found = fitted(estimator, cls)
         if feature_names is None:
@@ -145,19 +144,19 @@ class HiddenUnitsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure of a suitable size if None.
+            The axes to draw in; a new figure of a suitable size if None.
         units : int or sequence of int, optional
-            How many, those with the largest weights, or which rows of Theta1, counted from 0;
-            if None, at most 25 images, or bars of 12 units.
+            The number of units, those with the largest weights, or the rows of Theta^(1) to
+            draw, counted from 0; if None, at most 25 units as images or 12 as bars.
         max_features : int, default=15
-            The most bars for a unit; those of the features with the largest weights.
+            Maximum number of bars for a unit, for the features with the largest weights.
         **kwargs : dict
-            For matplotlib's `imshow` or `barh`.
+            Keyword arguments for matplotlib's `imshow` or `barh`.
 
         Returns
         -------
         display : HiddenUnitsDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
@@ -201,7 +200,7 @@ class HiddenUnitsDisplay:
     def _plot_images(
         self, ax: "Axes | None", weights: NDArray, shape: tuple[int, int], kwargs: dict[str, Any]
     ) -> None:
-        """All images in one pair of axes, side by side, each with its name above."""
+        """Draw all images in one Axes, side by side, each with its name above."""
         from matplotlib.patches import Rectangle
 
         height, width = shape
@@ -222,7 +221,7 @@ class HiddenUnitsDisplay:
             frame = Rectangle((left, top), width, height, fill=False, edgecolor="0.6", lw=0.6)
             ax.add_patch(frame)
             ax.text(left + width / 2, top - 0.06 * height, unit_name(unit), ha="center", size=8)
-        # Each imshow has set the limits to its own image.
+        # Each imshow sets the limits to its own image.
         ax.set_xlim(-gap / 2, columns * (width + gap) - gap / 2)
         ax.set_ylim(rows * (height + title) - title + gap / 2, -title)
         ax.set_axis_off()
@@ -233,7 +232,7 @@ class HiddenUnitsDisplay:
     def _plot_bars(
         self, ax: "Axes | None", weights: NDArray, max_features: int, kwargs: dict[str, Any]
     ) -> None:
-        """A column of bars for each unit, in rows of columns, with names on the left."""
+        """Draw a column of bars for each unit, in rows of columns, with names on the left."""
         shown = largest(weights.T, max_features)
         if self.feature_names is None:
             names = [f"$x_{{{i + 1}}}$" for i in shown]
@@ -271,11 +270,11 @@ class HiddenUnitsDisplay:
 
 
 def unit_name(row: int) -> str:
-    """The unit of a row, counted from 1 as in formulas."""
+    """The name of the unit of a row, numbered from 1 as in formulas."""
     return f"unit {row + 1}"
 
 
 def largest(rows: NDArray, most: Any) -> NDArray:
-    """The indices of the rows of largest norm, `most` of them, in their order."""
+    """The indices of the `most` rows of largest norm, in ascending order."""
     norms = np.linalg.norm(rows, axis=1)
     return np.sort(np.argsort(-norms, kind="stable")[: int(most)])

@@ -1,4 +1,4 @@
-"""`LossCurveDisplay`: J, and the validation cost, after each iteration."""
+"""`LossCurveDisplay`: plot of J and of the validation cost after each iteration."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 class LossCurveDisplay:
-    """The cost after each iteration of a fit.
+    """Plot of the cost after each iteration of a fit.
 
-    A solid line for J of the training examples, which includes the penalty, and, where the fit
-    had validation examples, a dashed one of the same colour for their cost, which has no penalty
-    in it. A dot marks the iteration that early stopping has kept, that of the lowest validation
-    cost.
+    A solid line shows J on the training examples, which includes the penalty. If the fit had
+    validation examples, a dashed line of the same colour shows the cost on them, without the
+    penalty. With early stopping, a dot marks the iteration whose parameters were kept: that of
+    the lowest validation cost.
 
     Parameters
     ----------
     loss_curve : sequence of float
         J after each iteration.
     validation_loss_curve : sequence of float, default=()
-        Cost of the validation examples after each iteration; empty without any.
+        Cost on the validation examples after each iteration; empty if there are none.
     kept_iteration : int, optional
         The iteration whose parameters were kept, counted from 1; it is marked on the last line.
     name : str, optional
-        What the legend calls the fit, to tell several fits in one picture apart.
+        Name of the fit in the legend, to distinguish several fits in one plot.
 
     Attributes
     ----------
     lines_ : list of matplotlib Line2D
-        The line of J and, where there is one, the line of the validation cost.
+        The line of J and, if present, the line of the validation cost.
     kept_ : matplotlib Line2D or None
-        The dot at the iteration that was kept.
+        The dot at the iteration that was kept, if any.
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
@@ -44,8 +44,8 @@ class LossCurveDisplay:
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of examples.
-    sklearn.model_selection.ValidationCurveDisplay : Scores by a parameter, such as lambda.
+    sklearn.model_selection.LearningCurveDisplay : Scores against the number of examples.
+    sklearn.model_selection.ValidationCurveDisplay : Scores against a parameter, such as lambda.
 
     Examples
     --------
@@ -88,16 +88,17 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : BackpropClassifier, Pipeline or search
-            Fitted, with any solver. Of a pipeline the last step is drawn, of a search (such as
-            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator.
+            A classifier fitted with any solver, or a fitted pipeline or search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) around one: the last step or the
+            best estimator is drawn.
         name : str, optional
-            What the legend calls the fit.
+            Name of the fit in the legend.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure if None.
+            The axes to draw in; a new figure if None.
         validation_kwargs : dict, optional
-            For the line of the validation cost only.
+            Keyword arguments for the line of the validation cost only.
         **kwargs : dict
-            For matplotlib's `plot`, both lines.
+            Keyword arguments for matplotlib's `plot`, for both lines.
 
         Returns
         -------
@@ -110,7 +111,7 @@ class LossCurveDisplay:
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If a search has kept no fitted estimator.
+            If a search was run with ``refit=False``.
         """
         clf = fitted(estimator, cls).classifier
         display = cls(
@@ -133,16 +134,16 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure if None.
+            The axes to draw in; a new figure if None.
         validation_kwargs : dict, optional
-            For the line of the validation cost only.
+            Keyword arguments for the line of the validation cost only.
         **kwargs : dict
-            For matplotlib's `plot`, both lines.
+            Keyword arguments for matplotlib's `plot`, for both lines.
 
         Returns
         -------
         display : LossCurveDisplay
-            Itself.
+            The display itself.
         """
         require_matplotlib(self)
         self.ax_ = ax = axes_or_new(ax)
@@ -167,7 +168,7 @@ class LossCurveDisplay:
         return self
 
     def _mark(self, iteration: int, prefix: str) -> Any:
-        """A dot on the last line that was drawn."""
+        """Draw a dot on the last line."""
         (dot,) = self.ax_.plot(
             *self.lines_[-1].get_xydata()[iteration - 1],
             color=self.lines_[-1].get_color(),
@@ -180,18 +181,18 @@ class LossCurveDisplay:
 
 
 def iterations(curve: Sequence[float]) -> np.ndarray:
-    """1, 2, ...: the curves hold the cost after each iteration."""
+    """The numbers of the iterations, 1, 2, ..."""
     return np.arange(1, len(curve) + 1)
 
 
 def kept_iteration(clf: Any) -> int | None:
     """The iteration of lowest validation cost, counted from 1.
 
-    None if the fit has kept its start, which the curves do not hold.
+    None if the fit has kept its initial parameters, which are not part of the curves.
     """
     if not clf.validation_loss_curve_:
         return None
     lowest = int(np.argmin(clf.validation_loss_curve_))
-    # J of the kept parameters is computed again where the iterations were in float32.
+    # A tolerance, because loss_ is recomputed if the iterations were in float32.
     kept = np.isclose(clf.loss_curve_[lowest], clf.loss_, rtol=1e-3)
     return lowest + 1 if kept else None

@@ -1,4 +1,4 @@
-"""`NetworkDisplay`: a network as a diagram."""
+"""`NetworkDisplay`: diagram of a network."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,16 +19,16 @@ MOST_WEIGHT_LABELS = 16
 
 
 class Column(NamedTuple):
-    """Where the units of a layer are drawn.
+    """Positions of the units of a layer.
 
     Parameters
     ----------
     units : ndarray of int
-        The units that are drawn, counted from 1; 0 is the bias unit.
+        The units that are drawn, numbered from 1; 0 is the bias unit.
     heights : ndarray of float
-        The height of each.
+        The height of each unit.
     gap : float or None
-        The height of the dots that stand for the units left out.
+        The height of the dots that represent omitted units; None if there are none.
     """
 
     units: NDArray
@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
     @classmethod
     def of(cls, size: int, bias: bool, most: int) -> "Column":
-        """A layer of `size` units, its bias unit on top, centred at height 0."""
+        """Positions for a layer of `size` units, bias unit on top, centred at height 0."""
         units = np.arange(0 if bias else 1, size + 1)
         places = np.arange(len(units), dtype=float)
         left_out = size > most
@@ -50,22 +50,22 @@ class Column(NamedTuple):
 
 
 class NetworkDisplay:
-    r"""A network as a diagram: layers, units, bias units and weights.
+    r"""Diagram of a network: layers, units, bias units and weights.
 
-    Layer 1, the inputs, is on the left. Units are circles, bias units (always 1) have a dashed
+    Layer 1, the inputs, is on the left. Units are circles; bias units (always 1) have a dashed
     edge. The line from unit i to unit j of the next layer is :math:`\Theta^{(l)}_{ji}`: red if
-    positive, blue if negative, wide if large. Those of the bias units are dashed and thin, below
-    the others, as biases may be far larger than the weights. With the activations of an example
-    the units show their numbers, and their colour: orange if positive, violet if negative. Of
-    layers with many units the first and the last are drawn.
+    positive, blue if negative, wide if large. Lines of bias units are dashed, thin and drawn
+    below the others, because biases may be far larger than the weights. Given an example, the
+    units show its activations as numbers and colours: orange if positive, violet if negative.
+    Of layers with many units, only the first and the last units are drawn.
 
     Parameters
     ----------
     thetas : list of array-likes
         :math:`\Theta^{(l)}`, of shape (s_{l+1}, s_l + 1).
     activations : list of array-likes, optional
-        :math:`a^{(l)}` of one example, of shape (s_l,), from the inputs to the outputs. These
-        are h(x) as the network puts it out: K logistic units need not sum to one.
+        :math:`a^{(l)}` of one example, of shape (s_l,), from the inputs to the outputs. The
+        outputs are h(x), not normalised: K logistic units need not sum to one.
     feature_names : sequence of str, optional
         Names for the inputs.
     output_names : sequence of str, optional
@@ -74,19 +74,19 @@ class NetworkDisplay:
     Attributes
     ----------
     edges_ : list of matplotlib LineCollection
-        The lines from each layer to the next; their array holds the weights: first those of
-        the bias unit, then the others, each in order of size, as the large ones are drawn over
-        the small ones.
+        The lines from each layer to the next. Their array holds the weights: first those of the
+        bias unit, then the others, each in ascending order of magnitude, so that large weights
+        are drawn over small ones.
     units_ : list of matplotlib PathCollection
-        The units of each layer; with activations, their array holds them.
+        The units of each layer; their array holds the activations, if given.
     bias_units_ : list of matplotlib PathCollection
         The bias unit of each layer but the last.
     labels_ : list of list of matplotlib Text
-        What is written on the units of each layer.
+        The labels of the units of each layer.
     weight_labels_ : list of matplotlib Text
-        What is written on the lines.
+        The labels of the lines.
     colorbar_ : matplotlib Colorbar or None
-        The scale of the weights.
+        The colour scale of the weights; None if the lines are labelled.
     ax_ : matplotlib Axes
         The axes.
     figure_ : matplotlib Figure
@@ -94,7 +94,7 @@ class NetworkDisplay:
 
     See Also
     --------
-    HiddenUnitsDisplay : What each unit of the first hidden layer looks for.
+    HiddenUnitsDisplay : Plot of the weights of each unit of the first hidden layer.
 
     Examples
     --------
@@ -140,24 +140,26 @@ class NetworkDisplay:
         Parameters
         ----------
         estimator : BackpropClassifier, Pipeline or search
-            Fitted. Of a pipeline the last step is drawn, of a search (such as
-            :class:`~sklearn.model_selection.GridSearchCV`) the best estimator.
+            A fitted classifier, or a fitted pipeline or search (such as
+            :class:`~sklearn.model_selection.GridSearchCV`) around one: the last step or the
+            best estimator is drawn.
         x : array-like of shape (n,) or (1, n), optional
-            An example, as `predict` of `estimator` takes it: the steps of a pipeline before the
+            An example, as for `predict` of `estimator`: the steps of a pipeline before the
             classifier transform it. Its activations are drawn.
         feature_names : sequence of str, optional
-            Names for the inputs; if None, those that the fit has seen or that the steps of the
-            pipeline before the classifier give to their columns.
+            Names for the inputs; if None, the feature names seen in `fit`, or the output names
+            of the steps before the classifier.
         output_names : sequence of str, optional
-            Names for the output units; ``classes_`` if None, of two classes the second.
+            Names for the output units; if None, ``classes_``, of which a single unit has the
+            second.
         max_units : int, default=8
-            The most units of a layer to draw.
+            Maximum number of units to draw in a layer, at least 2.
         weight_labels : bool, optional
-            Whether to write the weights on the lines; if None, in small networks.
+            Whether to write the weights on the lines; if None, only in small networks.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure of a suitable size if None.
+            The axes to draw in; a new figure of a suitable size if None.
         **kwargs : dict
-            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+            Keyword arguments for matplotlib's `LineCollection`, such as ``cmap`` or ``alpha``.
 
         Returns
         -------
@@ -170,8 +172,8 @@ class NetworkDisplay:
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If `x` is not one example, the number of names is wrong, or a search has kept no
-            fitted estimator.
+            If `x` is not one example, the number of names is wrong, `max_units` is below 2, or
+            a search was run with ``refit=False``.
         """
         found = fitted(estimator, cls)
         network = found.classifier.network_
@@ -206,14 +208,14 @@ class NetworkDisplay:
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> "NetworkDisplay":
-        """Draw a network with parameters of any origin, for example set by hand.
+        """Draw a network with given parameters, for example set by hand.
 
         Parameters
         ----------
         network : Network
             The network.
         theta : ndarray of shape (n_parameters,) or list of matrices
-            The parameters, unrolled or not.
+            The parameters, unrolled or as Theta^(l) of shape (s_{l+1}, s_l + 1).
         x : array-like of shape (n,) or (1, n), optional
             An example; its activations are drawn.
         feature_names : sequence of str, optional
@@ -221,13 +223,13 @@ class NetworkDisplay:
         output_names : sequence of str, optional
             Names for the output units.
         max_units : int, default=8
-            The most units of a layer to draw.
+            Maximum number of units to draw in a layer, at least 2.
         weight_labels : bool, optional
-            Whether to write the weights on the lines; if None, in small networks.
+            Whether to write the weights on the lines; if None, only in small networks.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure of a suitable size if None.
+            The axes to draw in; a new figure of a suitable size if None.
         **kwargs : dict
-            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+            Keyword arguments for matplotlib's `LineCollection`, such as ``cmap`` or ``alpha``.
 
         Returns
         -------
@@ -236,8 +238,8 @@ class NetworkDisplay:
         Raises
         ------
         ValueError
-            If `theta` does not fit the network, `x` is not one example, or the number of
-            names is wrong.
+            If `theta` does not fit the network, `x` is not one example, the number of names is
+            wrong, or `max_units` is below 2.
         """
         if not (isinstance(theta, np.ndarray) and theta.ndim == 1):
             theta = network.unroll(list(theta))  # type: ignore[arg-type]
@@ -269,23 +271,23 @@ class NetworkDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure of a suitable size if None.
+            The axes to draw in; a new figure of a suitable size if None.
         max_units : int, default=8
-            The most units of a layer to draw.
+            Maximum number of units to draw in a layer, at least 2.
         weight_labels : bool, optional
-            Whether to write the weights on the lines; if None, in small networks.
+            Whether to write the weights on the lines; if None, only in small networks.
         **kwargs : dict
-            For matplotlib's `LineCollection`: the lines, for example ``cmap`` or ``alpha``.
+            Keyword arguments for matplotlib's `LineCollection`, such as ``cmap`` or ``alpha``.
 
         Returns
         -------
         display : NetworkDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         ValueError
-            If the number of names is wrong.
+            If the number of names is wrong, or `max_units` is below 2.
         """
         require_matplotlib(self)
         thetas = [np.asarray(Theta, dtype=float) for Theta in self.thetas]
@@ -327,7 +329,7 @@ class NetworkDisplay:
         weight_labels: bool | None,
         kwargs: dict[str, Any],
     ) -> None:
-        """The lines from each layer to the next, all to one scale."""
+        """Draw the lines from each layer to the next, all on one scale."""
         from matplotlib.collections import LineCollection
 
         weights = [
@@ -337,7 +339,7 @@ class NetworkDisplay:
         if weight_labels is None:
             weight_labels = sum(w.size for w in weights) <= MOST_WEIGHT_LABELS
         largest = max(np.abs(w).max() for w in weights) or 1.0
-        # Biases may be far larger than what they are added to, which would all be pale then.
+        # Scaled by the weights: biases may be far larger, and would make all weights pale.
         scale = max(np.abs(w[:, 1:]).max() for w in weights) or largest
         if weight_labels:
             scale = largest
@@ -347,7 +349,7 @@ class NetworkDisplay:
             ends = right.heights[right.units > 0]
             ys = np.stack(np.meshgrid(left.heights, ends), axis=-1).reshape(-1, 2)
             of_bias = np.broadcast_to(left.units == 0, w.shape).ravel()
-            # Strong ones on top of weak ones, and all weights on top of the biases.
+            # Draw large weights over small ones, and all weights over the biases.
             order = np.lexsort([np.abs(w).ravel(), ~of_bias])
             lines = [[(l, y), (l + 1, end)] for y, end in ys[order]]
             w, of_bias = w.ravel()[order], of_bias[order]
@@ -373,7 +375,7 @@ class NetworkDisplay:
             )
 
     def _label_edges(self, lines: list, weights: NDArray, part: float) -> None:
-        """Write the weights where the lines are as far from each other as they can be."""
+        """Write the weights on the lines, where the lines are farthest apart."""
         box: dict[str, Any] = {
             "facecolor": "white",
             "edgecolor": "none",
@@ -386,7 +388,7 @@ class NetworkDisplay:
             self.weight_labels_.append(text)
 
     def _draw_units(self, columns: list[Column]) -> None:
-        """Circles with what is written on them, and dots for the units left out."""
+        """Draw the units as labelled circles, and dots for omitted units."""
         ax, last = self.ax_, len(columns) - 1
         diameter = self._diameter()
         circle: dict[str, Any] = {"s": diameter**2, "edgecolors": "black", "zorder": 2}
@@ -427,11 +429,11 @@ class NetworkDisplay:
                 ax.scatter([l] * 3, column.gap + np.array([-0.2, 0, 0.2]), s=6, color="black")
 
     def _diameter(self) -> int:
-        """Of a circle, in points: room for a symbol, or for a number as well."""
+        """The diameter of a circle, in points; larger if it also holds a number."""
         return 25 if self.activations is None else 33
 
     def _draw_names(self, columns: list[Column]) -> None:
-        """Names of the inputs on the left and of the outputs on the right."""
+        """Draw the names of the inputs on the left and of the outputs on the right."""
         for names, l, side, align in [
             (self.feature_names, 0, -1, "right"),
             (self.output_names, len(columns) - 1, 1, "left"),
@@ -451,7 +453,7 @@ class NetworkDisplay:
 
 
 def unit_symbol(layer: int, unit: int, last: int) -> str:
-    """What a unit is called in formulas; layers are counted from 0 here."""
+    """The symbol of a unit in formulas; `layer` is counted from 0."""
     if layer == 0:
         return f"$x_{{{unit}}}$"
     return f"$h_{{{unit}}}$" if layer == last else f"$a_{{{unit}}}^{{({layer + 1})}}$"

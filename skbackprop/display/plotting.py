@@ -1,4 +1,4 @@
-"""What the displays share: the late import of matplotlib, the axes, the minus sign."""
+"""Helpers of the displays: the late import of matplotlib, axes, number formats."""
 
 from typing import TYPE_CHECKING
 
@@ -7,12 +7,12 @@ if TYPE_CHECKING:
 
 
 def require_matplotlib(display: object) -> None:
-    """Say what to install where matplotlib is absent.
+    """Check that matplotlib can be imported.
 
     Raises
     ------
     ImportError
-        If matplotlib cannot be imported.
+        If it cannot, with what to install.
     """
     try:
         import matplotlib.pyplot  # noqa: F401
@@ -24,12 +24,12 @@ def require_matplotlib(display: object) -> None:
 
 
 def axes_or_new(ax: "Axes | None", figsize: tuple[float, float] | None = None) -> "Axes":
-    """The axes that were given, or those of a new figure."""
+    """The given axes, or those of a new figure."""
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
 
 
 def number(value: float, spec: str) -> str:
-    """A number with the minus sign that matplotlib has on its axes."""
+    """Format a number with the minus sign that matplotlib uses on its axes."""
     return format(value, spec).replace("-", "\N{MINUS SIGN}")

@@ -1,7 +1,7 @@
-"""Ways to look for the theta of lowest J.
+"""Solvers that minimise J over theta.
 
-Each solver is an object that carries its own options, a `BaseEstimator` for the sake of
-``get_params`` and ``set_params``; a name stands for one with its defaults.
+Each solver is an object with options of its own. It derives from `BaseEstimator` for
+``get_params`` and ``set_params``. A name such as "lbfgs" stands for a solver with default options.
 """
 
 from sklearn.base import clone
@@ -34,12 +34,12 @@ SOLVERS: dict[str, type[Solver]] = {
 
 
 def solver_of(solver: str | Solver) -> Solver:
-    """The solver that a name stands for, or a solver as it is.
+    """The solver for a name, with default options, or a copy of a solver object.
 
     Raises
     ------
     ValueError
-        For an unknown name or anything that is not a solver.
+        If the name is unknown or the object is not a solver.
     """
     if isinstance(solver, Solver):
         return clone(solver)

@@ -1,4 +1,4 @@
-"""What every solver is: its own options, and one way to be called."""
+"""The base class of all solvers."""
 
 from abc import abstractmethod
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from skbackprop.objective import Objective
 
 
 class Preparation(NamedTuple):
-    """What a solver works out once for all starts of a fit.
+    """Quantities that a solver computes once per fit and that all starts share.
 
     Parameters
     ----------
-    centre : ndarray of shape (n,) or None
-        Where random starts measure the features from (`Network.initialize`).
-    features : LayerChange
+    centre : ndarray of shape (n,) or None, default=None
+        Origin of the features for random starts, see `Network.initialize`.
+    features : LayerChange, optional
         The part of the change of variables that does not depend on theta.
-    many_rows : bool
-        Whether there are enough different rows to learn something from a part of them.
+    many_rows : bool, default=False
+        Whether there are enough distinct rows for a head start on a subset of them.
     """
 
     centre: NDArray | None = None
@@ -31,26 +31,30 @@ class Preparation(NamedTuple):
 
 
 class Solver(BaseEstimator):
-    """A way to look for the theta of lowest J.
+    """Base class of solvers, which minimise J over theta.
 
-    A solver carries its options and nothing else. Of an objective it uses `smooth`, `batch`,
-    `on` and `astype`, `n_rows`, `n_parameters`, `hidden_units`, `dtype`, `weight` and `penalty`;
-    it reports to a `Progress`, which decides when to stop and keeps the best iterate. Options
-    are searched like those of any estimator: ``solver__momentum``.
+    A solver stores its options and no other state. It may use the members `smooth`, `batch`, `on`,
+    `astype`, `n_rows`, `n_parameters`, `hidden_units`, `dtype`, `weight` and `penalty` of an
+    objective. It reports to a `Progress`, which decides when to stop and keeps the best iterate.
+    Options are searched as nested parameters: ``solver__momentum``.
     """
 
-    # Whether an epoch is many steps, each on some of the rows (`partial_fit` needs it).
+    # Whether the solver steps after each mini-batch (required by `partial_fit`).
     stochastic = False
     # Whether several starts may run at the same time.
     concurrent = True
 
     def advice(self, status: Status) -> str:
-        """What to do when it did not converge.
+        """Advice for the warning about a fit that did not converge.
 
         Parameters
         ----------
         status : Status
             Why the run ended.
+
+        Returns
+        -------
+        advice : str
         """
         if status is Status.MAX_ITER:
             return "Increase max_iter, or tol if this is near enough."
@@ -68,37 +72,46 @@ class Solver(BaseEstimator):
         preparation: Preparation,
         random_state: np.random.RandomState,
     ) -> None:
-        """Run from `theta` until `progress` says stop; it then holds the result.
+        """Minimise from `theta` until `progress` ends the run; it then holds the result.
 
         Parameters
         ----------
         objective : Objective
-            What to minimise.
+            The objective to minimise.
         theta : ndarray of shape (n_parameters,)
-            The start; not changed.
+            The initial parameters; must not be changed.
         progress : Progress
-            Evaluates J, is told of each iterate and holds the result.
+            Evaluates J, receives each iterate and holds the result.
         preparation : Preparation
-            What `prepare` has worked out.
+            The result of `prepare`.
         random_state : RandomState
-            The source of the random numbers of a stochastic solver.
+            Source of random numbers for a stochastic solver.
         """
 
     def check(self, objective: Objective) -> None:
-        """Raise ValueError if the solver cannot minimise this objective, saying why.
+        """Check the options, and that the solver can minimise this objective.
 
         Parameters
         ----------
         objective : Objective
-            What is to be minimised.
+            The objective to minimise.
+
+        Raises
+        ------
+        ValueError
+            If an option is invalid or the solver cannot minimise the objective.
         """
 
     def prepare(self, objective: Objective) -> Preparation:
-        """What all starts of a fit share.
+        """Compute the quantities that all starts of a fit share.
 
         Parameters
         ----------
         objective : Objective
-            What is to be minimised.
+            The objective to minimise.
+
+        Returns
+        -------
+        preparation : Preparation
         """
         return Preparation()

@@ -13,14 +13,14 @@ from skbackprop.rows import has_distinct_rows
 from skbackprop.solvers.base import Preparation, Solver
 from skbackprop.solvers.stages import MANY_ROWS, Method, descend_in_stages
 
-# Corrections shorten the path, but each is two vectors of the length of theta.
+# Limit on the memory for corrections, each of which is two vectors of the length of theta.
 CORRECTION_BYTES = 2**28
 # BFGS holds a p x p matrix.
 MAX_BFGS_PARAMETERS = 5000
 
 
 class SciPySolver(Solver):
-    """A method of `scipy.optimize.minimize`, run until `Progress` says stop."""
+    """A method of `scipy.optimize.minimize`, run until `Progress` ends the run."""
 
     method: str
     head_start: bool
@@ -29,7 +29,7 @@ class SciPySolver(Solver):
 
     @abstractmethod
     def _options(self, objective: Objective) -> dict:
-        """Options of the method, with its own stopping tests off."""
+        """Options of the method, with its own stopping tests disabled."""
 
     def check(self, objective: Objective) -> None:
         for name in ("head_start", "change_of_variables", "float32_stage"):
@@ -37,7 +37,7 @@ class SciPySolver(Solver):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}.")
 
     def prepare(self, objective: Objective) -> Preparation:
-        # Without P for "l1", to which single weights matter.
+        # No P for "l1", which depends on single weights.
         mix = self.change_of_variables and not objective.penalty.l1
         features = feature_change(objective, mix=mix)
         many_rows = has_distinct_rows(objective.rows.gather(5 * MANY_ROWS), MANY_ROWS)
@@ -62,29 +62,31 @@ class SciPySolver(Solver):
 
 
 class LBFGS(SciPySolver):
-    """Limited-memory BFGS (SciPy's L-BFGS-B), the "advanced optimisation" of choice.
+    """Limited-memory BFGS (SciPy's L-BFGS-B), the default solver.
 
-    Three things shorten its path. None of them decides where it ends: it ends where the gradient
-    of J itself is small, and it goes on without them before it says that no lower J was found.
+    The last three options save iterations or time. They do not affect where a fit ends: it ends
+    where the gradient of J itself is small, and before it reports that no lower J was found it
+    continues without them.
 
     Parameters
     ----------
     n_corrections : int, default=30
-        Pairs of steps and gradient changes that stand for the curvature of J. More shorten
-        the path; each takes two vectors of the length of theta, so that fewer are kept
-        where `n_corrections` would take more than 256 MB.
+        Number of stored pairs of steps and gradient changes, which approximate the curvature
+        of J. More pairs save iterations. Each takes two vectors of the length of theta; fewer
+        are stored if `n_corrections` pairs would take more than 256 MB.
     max_line_search : int, default=50
-        The most evaluations in one line search.
+        Maximum number of evaluations in one line search.
     head_start : bool, default=True
-        From 1000 different rows on, begin with 20 iterations each on one row in 61, in 17 and
-        in 5, where these are at least 100 rows. They are not counted in `n_iter_`. J on all
-        rows decides whether the fit goes on from where they lead.
+        Whether to begin, from 1000 distinct rows on, with 20 iterations each on one row in 61,
+        in 17 and in 5, if these are at least 100 rows. They are not counted in `n_iter_`. The
+        fit continues from their result only if J on all rows is lower there than at the start.
     change_of_variables : bool, default=True
-        Minimise over variables in which the inputs of each layer are centred and the features
-        uncorrelated and, from 1000 different rows on, the deltas too. J is the same.
+        Whether to minimise over variables in which the inputs of each layer are centred, the
+        features are less correlated and, from 1000 distinct rows on, the deltas too. J is the
+        same.
     float32_stage : bool, default=True
-        Do the early iterations of a large fit (more than 1.7e7 rows times parameters) of float64
-        rows in float32, until J falls by less than 1e-7 of itself.
+        Whether to compute the first iterations in float32, if the rows are float64 and rows
+        times parameters exceed 1.7e7, until the relative decrease of J is below 1e-7.
     """
 
     method = "L-BFGS-B"
@@ -123,9 +125,9 @@ class LBFGS(SciPySolver):
 
 
 class _SmoothSolver(SciPySolver):
-    """A method that needs a derivative everywhere, and all of SciPy's warning filters."""
+    """A method that requires J to be differentiable everywhere."""
 
-    # SciPy changes the filters of the whole process around each line search.
+    # SciPy changes the warning filters of the whole process around each line search.
     concurrent = False
 
     def __init__(
@@ -151,9 +153,10 @@ class _SmoothSolver(SciPySolver):
 
 
 class BFGS(_SmoothSolver):
-    """BFGS with the whole p x p matrix, for small networks.
+    """BFGS with a dense p x p matrix for p parameters, for small networks.
 
-    Refused beyond 5000 parameters and, as it needs a smooth J, for the penalty "l1".
+    `fit` raises ValueError beyond 5000 parameters, and for the penalty "l1", because the method
+    needs a smooth J.
 
     Parameters
     ----------
@@ -174,9 +177,9 @@ class BFGS(_SmoothSolver):
 
 
 class CG(_SmoothSolver):
-    """Nonlinear conjugate gradients (Polak-Ribiere), which need no memory beyond theta.
+    """Nonlinear conjugate gradients (Polak-Ribiere), which store only a few vectors.
 
-    Needs a smooth J: refused for the penalty "l1".
+    `fit` raises ValueError for the penalty "l1", because the method needs a smooth J.
 
     Parameters
     ----------

@@ -1,16 +1,16 @@
-"""How L-BFGS, BFGS and conjugate gradients go from a start to a minimum, stage by stage.
+"""The stages of a fit by L-BFGS, BFGS or conjugate gradients.
 
-A fit is a list of stages. Each minimises J on some rows, in some precision and in some variables,
-and hands the last iterate that it accepted to the next:
+Each stage minimises J over given rows, in a given precision and in given variables, and passes
+its last accepted iterate to the next stage:
 
-1. a head start on one row in 61, 17 and 5;
-2. all rows in float32, until rounding shows;
-3. all rows in the precision of X, or better, for as long as J falls;
-4. the same in Theta itself, without a change of variables.
+1. head start: on one row in 61, 17 and 5;
+2. float32: on all rows in float32, until rounding limits the progress;
+3. float64: on all rows in float64, as long as J falls;
+4. plain: the same in Theta itself, without a change of variables.
 
-What the first two and the change of variables shorten never decides where a fit ends: it ends
-where J's own gradient is small, and before it may say that no lower J was found it has tried
-without them, in the end from the original start.
+The first two stages and the change of variables only save time; they do not affect where a fit
+ends. It ends where J's own gradient is small, and before it reports that no lower J was found it
+tries without them, finally from the original start.
 """
 
 from collections.abc import Iterator
@@ -27,42 +27,43 @@ from skbackprop.objective import Objective
 from skbackprop.solvers.base import Preparation
 from skbackprop.solvers.split_variables import SplitVariables
 
-# From so many different rows on, Q and a head start shorten the path.
+# Number of distinct rows from which Q and a head start save time.
 MANY_ROWS = 1000
-# A few iterations on one in so many rows, then on more, find a better start at little cost; a
-# part of fewer rows than these tells nothing. Odd strides, because classes may take turns.
+# A few iterations on small subsets of the rows find a better start at little cost; subsets of
+# fewer rows are not representative. The strides are odd, because classes may alternate.
 HEAD_START_STRIDES = (61, 17, 5)
 HEAD_START_ITERATIONS = 20
 HEAD_START_ROWS = 100
 # Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
-# at half the time a pass, until J falls by less than this part of it in an iteration.
+# which halves the time per pass, and the relative decrease of J in an iteration below which it
+# leaves float32.
 FLOAT32_PRODUCTS = 2**24
 FLOAT32_ROUNDING = 1e-7
-# What J has to fall by, relative to itself, for another try to be worth while.
+# Relative decrease of J below which a stage is not repeated.
 ROUNDING = 1e-12
 
 
 class Stage(NamedTuple):
-    """A part of a fit.
+    """A stage of a fit.
 
     Parameters
     ----------
     name : str
-        As in the history of the fit.
+        Name in the history of the fit.
     objective : Objective
         J on the rows and in the precision of the stage.
-    sampled : bool
-        Whether these are only some of the rows.
-    decides : bool
-        Whether convergence in its precision is final.
-    max_iter : int or None
-        Leave after so many iterations.
-    least_fall : float or None
-        Leave when J falls by less than this part of itself in an iteration.
-    repeat : bool
-        Whether to begin again, with new variables, as long as J falls.
-    plain : bool
-        Whether the variables are Theta itself.
+    sampled : bool, default=False
+        Whether the stage uses only a subset of the rows.
+    decides : bool, default=True
+        Whether convergence in the precision of the stage is final.
+    max_iter : int or None, default=None
+        Maximum number of iterations of the stage.
+    least_fall : float or None, default=None
+        Leave the stage when the relative decrease of J in an iteration is smaller.
+    repeat : bool, default=False
+        Whether to restart, with a new change of variables, as long as J falls.
+    plain : bool, default=False
+        Whether to minimise over Theta itself, without a change of variables.
     """
 
     name: str
@@ -76,17 +77,17 @@ class Stage(NamedTuple):
 
 
 class Method(NamedTuple):
-    """A method of `scipy.optimize.minimize` and what may shorten its path.
+    """A method of `scipy.optimize.minimize`, and the techniques that save iterations.
 
     Parameters
     ----------
     name : str
-        The method.
+        The name of the method.
     options : dict
-        Its options, with its own tests of convergence off: they look at the solver's variables,
-        and L-BFGS-B's ``ftol`` would stop in silence far from the minimum.
-    head_start, change_of_variables, float32_stage : bool
-        Whether to use them.
+        Options of the method, with its own convergence tests disabled: they use the solver's
+        variables, and L-BFGS-B's ``ftol`` would stop silently far from the minimum.
+    head_start, change_of_variables, float32_stage : bool, default=True
+        Whether to use these techniques.
     """
 
     name: str
@@ -127,7 +128,7 @@ def descend_in_stages(
     progress: Progress,
     preparation: Preparation,
 ) -> None:
-    """Minimise from `theta`, stage after stage, until `progress` says stop."""
+    """Minimise from `theta`, stage by stage, until `progress` ends the run."""
     last = Stage(str(objective.dtype), objective)
     progress.enter(last.name, objective)
     start = found = place = progress.evaluate(theta)
@@ -141,7 +142,7 @@ def descend_in_stages(
         if _needs_evaluation(stage, last, place is start):
             place = progress.evaluate(place.theta)
             if last.sampled and not stage.sampled:
-                # What the parts of the rows have led to, if it is lower on all of them.
+                # Continue from the result of the head start only if J over all rows is lower.
                 place = found = place if place.loss < start.loss else start
             if place is not start:
                 progress.start(place)
@@ -149,14 +150,14 @@ def descend_in_stages(
         while not _is_over(progress, stage) and np.isfinite(place.loss):
             before = place.loss
             place, reason = _descend(method, stage, place, progress, preparation)
-            # A line search may fail where the curvature it remembers misleads, and the parts of
-            # split variables may stand in its way: begin again from the last iterate.
+            # A line search may fail because of outdated curvature information, or at the bounds
+            # of split variables: restart from the last iterate.
             gained = before - place.loss > ROUNDING * abs(before)
             if not (stage.repeat and gained) or _is_over(progress, stage):
                 break
             progress.resume()
     if not _is_over(progress, last) and place is found and found is not start:
-        # Nothing moves where the head start has led.
+        # No progress from the result of the head start: use the original start.
         progress.resume()
         progress.start(start)
         _, reason = _descend(method, last._replace(plain=True), start, progress, preparation)
@@ -165,14 +166,14 @@ def descend_in_stages(
 
 
 def _is_over(progress: Progress, stage: Stage) -> bool:
-    """Whether the run has ended, for a reason that a later stage does not change."""
+    """Whether the run has ended for a reason that a later stage cannot change."""
     if progress.status is Status.CONVERGED:
         return stage.decides
     return progress.status not in (Status.RUNNING, Status.NO_CHANGE, Status.DIVERGED)
 
 
 def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
-    """Whether J at the last iterate is not known on the rows and in the precision of a stage."""
+    """Whether J at the last iterate is unknown on the rows and in the precision of a stage."""
     if stage.sampled or last.sampled:
         return True
     before, now = last.objective.dtype.itemsize, stage.objective.dtype.itemsize
@@ -182,7 +183,7 @@ def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
 def _descend(
     method: Method, stage: Stage, start: Iterate, progress: Progress, preparation: Preparation
 ) -> tuple[Iterate, str]:
-    """One call of SciPy; the last iterate that it accepted, and why it ended."""
+    """Call SciPy once; returns the last accepted iterate and SciPy's message."""
     objective, l1 = stage.objective, stage.objective.penalty.l1
     if stage.plain:
         change = no_change(objective)
@@ -205,7 +206,7 @@ def _descend(
 
     def after_iteration(intermediate_result: OptimizeResult) -> None:
         nonlocal accepted, n_iter
-        # The point that the line search accepted is one it has tried, mostly the last.
+        # The accepted point is one that the line search has evaluated, usually the last.
         z = intermediate_result.x
         trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][-1:]
         if not trials:

@@ -1,11 +1,11 @@
-"""Ctrl-C at random moments of random fits, beside busy processes.
+"""Stress test: Ctrl-C at random moments of random fits, with busy processes in the background.
 
     python tests/stress/interrupts.py --count 1000
 
-Half of the fits get one SIGINT, the others one after the other until they have ended. Afterwards
-the estimator has to be usable, all of it of one instant, or as it was; no thread may be left, the
-limits of the BLAS have to be as before. Prints how the fits ended; exits with 1 if anything was
-wrong.
+Half of the fits receive one SIGINT, the others repeated ones until they have ended. Afterwards
+the estimator must be unchanged, or be usable with attributes that are consistent with each other;
+no thread may be left, and the BLAS limits must be as before. Prints how the fits ended; exits
+with 1 if there was a fault.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_info
 from skbackprop import BackpropClassifier, Objective
 from skbackprop.solvers import SGD, Adam, GradientDescent
 
-BOUND = 60.0  # seconds, for a fit that does not end
+BOUND = 60.0  # seconds after which an interrupted fit counts as hanging
 
 
 def examples() -> list:
@@ -46,7 +46,7 @@ SOLVERS = ["lbfgs", "bfgs", "cg", GradientDescent(1e-4), SGD(1e-4), Adam(1e-5)]
 
 
 def random_fit(rng: random.Random, data: list) -> tuple:
-    """A fit that takes longer than the interrupt, and its data."""
+    """An estimator whose fit outlasts the interrupt, and its data."""
     solver = rng.choice(SOLVERS)
     X, y = data[0] if solver == "bfgs" else rng.choice(data)
     clf = BackpropClassifier(
@@ -69,9 +69,9 @@ def blas_threads() -> list[int]:
 
 
 def interrupt(rng: random.Random, over: threading.Event) -> None:
-    """Send SIGINT to this process after a random while, as a terminal does, until it works.
+    """Send SIGINT to this process after a random delay, as a terminal does, until the fit ends.
 
-    Half the time the next ones come so soon that they find the fit on its way to an end.
+    Half the time the next signals follow so soon that they arrive while the fit is ending.
     """
     wait = rng.choice([0.0, 0.002, 0.01, 0.05, 0.2]) * rng.random()
     patience = rng.choice([0.001, 0.3])
@@ -81,7 +81,7 @@ def interrupt(rng: random.Random, over: threading.Event) -> None:
 
 
 def interrupt_a_fit(signum: int, frame) -> None:
-    """Python's own handler while a fit is under way; this script itself is not interrupted."""
+    """Signal handler: raise KeyboardInterrupt only inside a fit, not elsewhere in this script."""
     while frame is not None and frame.f_code is not FIT:
         frame = frame.f_back
     if frame is not None:
@@ -89,9 +89,9 @@ def interrupt_a_fit(signum: int, frame) -> None:
 
 
 def faults(clf: BackpropClassifier, X, y, before: set) -> list[str]:
-    """What is wrong with an estimator whose fit was interrupted."""
+    """Faults of an estimator whose fit was interrupted."""
     if set(vars(clf)) == before:
-        return []  # as it was
+        return []  # unchanged
     found = []
     if not clf.n_iter_ == len(clf.loss_curve_) == clf.optimize_result_.nit:
         found.append("n_iter_ is not the length of loss_curve_")
