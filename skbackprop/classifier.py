@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -19,6 +20,7 @@ from skbackprop.objective import Objective
 from skbackprop.parameter_names import accepts_lambda, translated
 from skbackprop.prediction import Validator
 from skbackprop.preparation import (
+    Examples,
     class_factors,
     examples_of,
     given_starts,
@@ -347,25 +349,14 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
             If the fit ends with success, but the network predicts the same for every row.
         """
         self._validate_params()
-        examples = examples_of(self, X, y, sample_weight)
-        rows, labels, network = examples.rows, examples.labels, examples.network
-        held_out = validation_examples(examples, X_val, y_val, sample_weight_val)
         rng = check_random_state(self.random_state)
-        if self.early_stopping and held_out is None:
-            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
-        factors = class_factors(self.class_weight, labels, rows)
-        n_threads = resolve_n_jobs(self.n_jobs)
-        rows = weigh_classes(rows, factors, "training")
+        validation = X_val, y_val, sample_weight_val
+        examples, rows, held_out = self._sources(X, y, sample_weight, validation, rng)
+        labels, network = examples.labels, examples.network
         objective = Objective.from_rows(
-            network,
-            ArrayRows.of(rows, n_threads),
-            reg_lambda=self.reg_lambda,
-            penalty=self.penalty,
+            network, rows, reg_lambda=self.reg_lambda, penalty=self.penalty
         )
-        validator = None
-        if held_out is not None:
-            held_out = weigh_classes(held_out, factors, "validation")
-            validator = Validator(network, labels, ArrayRows.of(held_out, n_threads))
+        validator = None if held_out is None else Validator(network, labels, held_out)
         solver = solver_of(self.solver)
         solver.check(objective)
         given = given_starts(self, examples, theta_init)
@@ -452,3 +443,20 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         self._validate_params()
         self._keep(next_chunk(self, X, y, classes, sample_weight))
         return self
+
+    def _sources(
+        self, X, y, sample_weight, validation: tuple, rng: np.random.RandomState
+    ) -> tuple[Examples, ArrayRows, ArrayRows | None]:
+        """The examples of a fit, the training rows and, if there are any, the validation rows."""
+        examples = examples_of(self, X, y, sample_weight)
+        rows, labels = examples.rows, examples.labels
+        held_out = validation_examples(examples, *validation)
+        if self.early_stopping and held_out is None:
+            rows, held_out = hold_out(rows, labels, self.validation_fraction, rng)
+        factors = class_factors(self.class_weight, labels, rows)
+        n_threads = resolve_n_jobs(self.n_jobs)
+        training = ArrayRows.of(weigh_classes(rows, factors, "training"), n_threads)
+        if held_out is None:
+            return examples, training, None
+        held_out = weigh_classes(held_out, factors, "validation")
+        return examples, training, ArrayRows.of(held_out, n_threads)

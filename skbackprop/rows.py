@@ -52,21 +52,69 @@ class RowBlock(NamedTuple):
 
     Parameters
     ----------
-    X : {ndarray, CSR} of shape (rows, n)
-        The features.
+    X : {ndarray, CSR, PickedRows} of shape (rows, n)
+        The features; an array or CSR in a block that is passed to a function.
     y : ndarray of shape (rows,) or (rows, K), or None, default=None
         Class indices, or targets for each output unit; None if only outputs are computed.
     sample_weight : ndarray of shape (rows,) or None, default=None
         The weight of each example; None means 1 for all.
     """
 
-    X: Any  # dense or CSR
+    X: Any
     y: Any = None
     sample_weight: NDArray | None = None
 
     def take(self, rows: slice | NDArray) -> "RowBlock":
         """The examples selected by a slice or an array of row numbers."""
         return RowBlock(*(part if part is None else part[rows] for part in self))
+
+    def pick(self, rows: NDArray) -> "RowBlock":
+        """The same as `take`, but a dense X is not copied: each pass cuts its rows out."""
+        picked = self._replace(X=None).take(rows)
+        X = self.X[rows] if issparse(self.X) else PickedRows(self.X, rows)
+        return picked._replace(X=X)
+
+
+class PickedRows:
+    """Chosen rows of an array, which come into memory where they are converted, block by block.
+
+    Parameters
+    ----------
+    X : ndarray of shape (m, n)
+        The array, such as a file of more rows than memory holds.
+    rows : ndarray of int
+        The chosen row numbers.
+    """
+
+    def __init__(self, X: NDArray, rows: NDArray):
+        self.X = X
+        self.rows = rows
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of chosen rows, and of features."""
+        return len(self.rows), self.X.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The precision of the array."""
+        return self.X.dtype
+
+    def __getitem__(self, rows: slice | NDArray) -> "PickedRows":
+        return PickedRows(self.X, self.rows[rows])
+
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> NDArray:
+        """These rows as an array in memory."""
+        return self.X[self.rows].astype(dtype, copy=False)
+
+
+def is_mapped(X) -> bool:
+    """Whether an array is a view of a file."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap):
+            return True
+        X = X.base
+    return False
 
 
 class Sum(Protocol):
@@ -200,9 +248,9 @@ class ArrayRows:
         """The same rows with another number of threads."""
         return replace(self, n_threads=n_threads)
 
-    def every_nth(self, n: int) -> "ArrayRows":
-        """One in n rows, evenly spaced; a view if X is dense."""
-        return replace(self, examples=self.examples.take(slice(None, None, n)))
+    def every_nth(self, n: int, first: int = 0) -> "ArrayRows":
+        """One in n rows from `first` on, evenly spaced; a view if X is dense."""
+        return replace(self, examples=self.examples.take(slice(first, None, n)))
 
     def gather(self, n: int) -> RowBlock:
         """At most n rows, evenly spaced; the stride is odd, because classes may alternate."""

@@ -106,6 +106,11 @@ class StochasticSolver(GradientSolver):
     n_samples: int | None
 
     def check(self, objective: Objective) -> None:
+        if not hasattr(objective.rows, "block"):
+            raise ValueError(
+                f"{type(self).__name__} picks single rows for its mini-batches, which these rows "
+                "do not allow. Use a solver over all rows, such as 'lbfgs'."
+            )
         learning_rate_of(self.learning_rate)
         if not is_positive_integer(self.batch_size):
             raise ValueError(f"batch_size must be a positive integer; got {self.batch_size!r}.")

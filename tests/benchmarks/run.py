@@ -13,7 +13,9 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+import cluster
 import evaluation
+import files
 import grid_search
 import memory
 import passes
@@ -34,6 +36,8 @@ BENCHMARKS = {
     "quality": quality,
     "plain": plain_path,
     "memory": memory,
+    "files": files,
+    "cluster": cluster,
     "small": small_fits,
     "grid": grid_search,
     "prediction": prediction,

@@ -1,0 +1,156 @@
+"""What is done where a partition of the rows is, and what a fit has to know of all of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse, vstack
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+from skbackprop.classifier import BackpropClassifier
+from skbackprop.fitted import FEATURE_ATTRIBUTES
+from skbackprop.interrupts import Cancellation
+from skbackprop.labels import Labels
+from skbackprop.preparation import X_FORMAT
+from skbackprop.rows import ArrayRows, RowBlock, check_weights
+
+
+class Job(NamedTuple):
+    """A function of the rows of a partition, and what has to be known to make these."""
+
+    function: Callable[[ArrayRows], Any]
+    factors: NDArray | None
+    mean_weight: float
+    dtype: np.dtype
+    step: int
+    cancellation: Cancellation | None
+
+    def __call__(self, first: int, X, coded: tuple, picked: NDArray | None) -> Any:
+        """The function of one row in `step` from the first on."""
+        y, w = coded
+        examples = RowBlock(as_floats(X), y, w)
+        if picked is not None:
+            examples = examples.pick(picked)
+        if self.factors is not None:
+            weights = self.factors[examples.y]
+            w = examples.sample_weight
+            examples = examples._replace(sample_weight=weights if w is None else weights * w)
+        rows = ArrayRows.of(examples, 1, self.mean_weight).astype(self.dtype)
+        with rows.every_nth(self.step, first).running(self.cancellation) as rows:
+            return self.function(rows)
+
+
+def as_floats(X):
+    """A partition as an array or CSR of floats; the same object where it is one."""
+    X = check_array(X, ensure_all_finite=False, ensure_min_samples=0, **X_FORMAT)
+    # What has come over a network may begin at any byte, which each product would copy.
+    return X if issparse(X) else np.require(X, requirements="A")
+
+
+def concatenated(parts: Sequence) -> Any:
+    """Arrays, or matrices in CSR, below each other; None stays None."""
+    if parts[0] is None:
+        return None
+    return vstack(parts, format="csr") if issparse(parts[0]) else np.concatenate(parts)
+
+
+class Facts(NamedTuple):
+    """What a client has to know of a partition; of an empty one nothing.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many rows it has.
+    features : dict
+        The attributes that an estimator has of its features.
+    dtype : dtype
+        The precision of its features.
+    labels : ndarray
+        Its different labels, or some rows of a multilabel target.
+    """
+
+    n_rows: int
+    features: dict
+    dtype: np.dtype
+    labels: NDArray
+
+
+def examine(name: str, X, y, sample_weight) -> Facts | None:
+    """The facts of a partition, or what is wrong with it."""
+    try:
+        check_consistent_length(X, y, sample_weight)
+        if not X.shape[0]:
+            return None
+        seen = BackpropClassifier()
+        X, y = validate_data(seen, X, y, multi_output=True, **X_FORMAT)
+        partition_weights(sample_weight)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    features = {key: vars(seen)[key] for key in FEATURE_ATTRIBUTES if key in vars(seen)}
+    one_column = y.ndim == 1 or y.shape[1] == 1
+    return Facts(X.shape[0], features, X.dtype, np.unique(y) if one_column else y[:2])
+
+
+def partition_weights(sample_weight) -> NDArray | None:
+    """Checked weights; those of one partition may all be zero."""
+    if sample_weight is None:
+        return None
+    w = np.asarray(sample_weight, dtype=np.float64)
+    return check_weights(w, w.shape[0]) if w.any() else np.zeros(w.shape[0])
+
+
+def code(name: str, X, y, sample_weight, labels: Labels) -> tuple[NDArray, NDArray | None]:
+    """Class indices (or targets) and weights; computed where X is, which is not looked at."""
+    try:
+        # As for X: series and frames become arrays.
+        y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)
+        return labels.encode(y), partition_weights(sample_weight)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def strata(labels: Labels, coded: tuple) -> NDArray:
+    """The class of each row; examples of several labels have none to be told apart by."""
+    y, _ = coded
+    return np.zeros(len(y), dtype=int) if labels.multilabel else y
+
+
+def totals(labels: Labels, coded: tuple, picked: NDArray | None, weigh: bool) -> NDArray:
+    """The number, or the weight, of the rows of each class."""
+    y, (_, w) = strata(labels, coded), coded
+    if picked is not None:
+        y, w = y[picked], w if w is None else w[picked]
+    n_strata = 1 if labels.multilabel else len(labels.classes)
+    return np.bincount(y, weights=w if weigh else None, minlength=n_strata)
+
+
+def pick(labels: Labels, coded: tuple, quota: NDArray, seed: int) -> tuple[NDArray, NDArray]:
+    """The numbers of the rows that stay, and of those set aside: so many of each class."""
+    y, rng = strata(labels, coded), np.random.RandomState(seed)
+    aside = np.zeros(len(y), dtype=bool)
+    for k, n in enumerate(quota):
+        aside[rng.choice(np.flatnonzero(y == k), n, replace=False)] = True
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
+
+
+def quotas(counts: NDArray, fraction: float) -> NDArray:
+    """How many rows of each class each partition sets aside.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_partitions, n_classes)
+        How many there are.
+    fraction : float
+        The part to set aside: at least a row of each class, and not the last one.
+    """
+    n = counts.sum(axis=0)
+    if n.min() < 2:
+        raise ValueError(
+            f"early_stopping cannot set aside validation_fraction={fraction} of the rows: the "
+            "least populated class has only 1 member. Give more rows, or X_val and y_val."
+        )
+    n_aside = np.clip(np.round(fraction * n), 1, n - 1)
+    shares = np.floor(np.cumsum(counts, axis=0) * (n_aside / n) + 1e-9).astype(int)
+    return np.diff(shares, axis=0, prepend=0)
