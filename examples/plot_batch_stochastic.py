@@ -56,7 +56,7 @@ def loss_curve(solver):
 best = {}
 for batch_size in (m, 200, 20, 2):
     runs = {
-        rate: loss_curve(SGD(learning_rate=rate, momentum=0.0, batch_size=batch_size))
+        rate: loss_curve(SGD(rate, momentum=0.0, batch_size=batch_size, evaluate_every=1))
         for rate in (0.1, 0.3, 1.0, 3.0, 10.0)
     }
     rate = min(runs, key=lambda rate: runs[rate][-1])

@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier
-from skbackprop.solvers import Adaptive, GradientDescent, TimeDecay
+from skbackprop.solvers import Adam, Adaptive, Cosine, GradientDescent, OneCycle, TimeDecay
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -110,4 +110,49 @@ for ax, networks in zip(axes, (constant, changing), strict=True):
     ax.legend()
 axes[0].set(title="Constant learning rates", ylabel="J")
 axes[1].set(title="Rates that change from this start")
+plt.show()
+
+# %%
+# Rates for a given number of epochs
+# ----------------------------------
+# Mini-batches never show the whole gradient: with a constant rate the parameters keep jumping
+# about the minimum. ``Cosine`` and ``OneCycle`` plan the rate for the epochs there are: far steps
+# first, small ones at the end. ``OneCycle`` begins small, too, so that it bears a higher peak.
+
+
+def fit_epochs(learning_rate):
+    """Ten epochs of Adam, J over all rows after each."""
+    network = BackpropClassifier(
+        hidden_layer_sizes=25,
+        activation="relu",
+        solver=Adam(learning_rate, batch_size=50, evaluate_every=1),
+        max_iter=10,
+        random_state=0,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # ten epochs are all we want
+        return network.fit(X, y)
+
+
+planned = {
+    "0.1, constant": fit_epochs(0.1),
+    "0.1, Cosine": fit_epochs(Cosine(0.1, warm_up=0.05)),
+    "0.1, OneCycle": fit_epochs(OneCycle(0.1)),
+}
+report(planned)
+assert planned["0.1, Cosine"].loss_ < planned["0.1, constant"].loss_
+assert planned["0.1, OneCycle"].loss_ < planned["0.1, constant"].loss_
+
+fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+n_steps = 10 * int(np.ceil(len(X) / 50))
+for name, network in planned.items():
+    style = {"constant": "-", "Cosine": "--", "OneCycle": "-."}[name.split(", ")[1]]
+    rate = network.solver.learning_rate
+    steps = np.arange(n_steps)
+    rates = [rate if rate == 0.1 else rate.after_step(0.0, t, n_steps) for t in steps]
+    axes[0].plot(steps, rates, style, label=name)
+    axes[1].semilogy(np.arange(1, 11), network.loss_curve_, style, label=name)
+axes[0].set(title="The rate", xlabel="step")
+axes[1].set(title="J", xlabel="epoch")
+axes[1].legend()
 plt.show()

@@ -149,7 +149,9 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         the rows.
     loss_curve_ : list of float
         J after each iteration, from `history_`. In a large fit with "lbfgs", "bfgs" or "cg" the
-        first entries are computed in float32; `loss_` is always in the precision of X.
+        first entries are computed in float32. Most entries of "sgd" and "adam" are
+        estimates from the batches (`evaluate_every`). `loss_` is always exact, in the precision
+        of X.
     validation_loss_curve_ : list of float
         Cost on the validation examples after each iteration, without the penalty; empty if
         there are none.
@@ -421,8 +423,8 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         Returns
         -------
         self : BackpropClassifier
-            The updated estimator; `loss_` and the last entry of `loss_curve_` are J over
-            these rows.
+            The updated estimator; `loss_` and the last entry of `loss_curve_` are the mean of
+            the batches' estimates of J over these rows, each before its step.
 
         Raises
         ------

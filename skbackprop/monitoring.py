@@ -14,6 +14,9 @@ from skbackprop.history import Entry, Table
 from skbackprop.interrupts import Cancellation
 from skbackprop.objective import Objective
 
+# How many times tol an estimate of the gradient has to be for convergence to be out of question.
+NEAR = 10.0
+
 
 class Status(Enum):
     """Why a run ended: the status word, whether it counts as success, and the message."""
@@ -93,6 +96,8 @@ class Iterate(NamedTuple):
     gradient_max : float
         The largest absolute entry of J's gradient; for the penalty "l1", of the subgradient of
         smallest norm.
+    estimated : bool, default=False
+        Whether loss and gradient are estimates from mini-batches.
     """
 
     theta: NDArray
@@ -100,13 +105,27 @@ class Iterate(NamedTuple):
     gradient: NDArray
     loss: float
     gradient_max: float
+    estimated: bool = False
 
     @classmethod
     def at(cls, theta: NDArray, objective: Objective) -> "Iterate":
         """Evaluate an objective at theta."""
-        smooth_loss, gradient = objective.smooth(theta)
+        return cls.of(theta, objective, *objective.smooth(theta))
+
+    @classmethod
+    def of(
+        cls,
+        theta: NDArray,
+        objective: Objective,
+        smooth_loss: float,
+        gradient: NDArray,
+        *,
+        estimated: bool = False,
+    ) -> "Iterate":
+        """From the smooth part of J and its gradient, exact or estimated."""
         loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
-        return cls(theta, smooth_loss, gradient, loss, float(np.abs(whole).max(initial=0.0)))
+        gradient_max = float(np.abs(whole).max(initial=0.0))
+        return cls(theta, smooth_loss, gradient, loss, gradient_max, estimated)
 
 
 def quiet_overflow() -> np.errstate:
@@ -121,8 +140,10 @@ class Best(NamedTuple):
     loss: float
     gradient_max: float
     validation: Validation | None
-    # Whether loss and gradient_max are computed in the precision of the rows.
+    # Whether loss and gradient_max are over all rows, in their precision.
     exact: bool
+    # The iteration that led there.
+    n_iter: int
 
     @property
     def rank(self) -> float:
@@ -160,7 +181,7 @@ class Progress:
     best : Best or None
         The iterate of lowest J; with early stopping, of lowest validation cost.
     candidate : ndarray or None
-        The last iterate of a head start, as long as J over all rows is unknown there.
+        The last iterate, as long as J over all rows is unknown there.
     entries : list of Entry
         The history of the run.
     n_iter : int
@@ -229,6 +250,11 @@ class Progress:
         self.n_evaluations += not self._sampled
         return Iterate.at(theta, self._objective)
 
+    def may_end(self, estimate: Iterate) -> bool:
+        """Whether the run may end with an iterate, so that an estimate is not enough."""
+        near = not estimate.gradient_max > NEAR * self.rule.tol
+        return near or self.n_iter + 1 >= self.rule.max_iter
+
     def start(self, iterate: Iterate) -> Status:
         """Report the iterate that a stage starts from; returns the status of the run."""
         self._last = iterate.theta
@@ -255,7 +281,10 @@ class Progress:
         return self.status
 
     def advance(self, iterate: Iterate) -> Status:
-        """Report the result of an iteration; returns the status of the run."""
+        """Report the result of an iteration; returns the status of the run.
+
+        An estimated iterate is recorded; of it only the validation cost is judged.
+        """
         step_length = float(np.linalg.norm(iterate.theta - self._last))
         self._last = iterate.theta
         if self._sampled:
@@ -265,13 +294,19 @@ class Progress:
         validation = self.validate(iterate.theta) if self.validate else None
         self.n_iter += 1
         self._record(iterate, validation, step_length)
-        self._keep_if_best(iterate, validation)
         early = validation if self.rule.early_stopping else None
-        criterion = early.cost if early else iterate.loss
         self._n_since_lowest += 1
-        if criterion < self._lowest:
-            self._lowest, self._n_since_lowest = criterion, 0
-        self._judge(iterate)
+        if early or not iterate.estimated:
+            self.candidate = None
+            self._keep_if_best(iterate, validation)
+            criterion = early.cost if early else iterate.loss
+            if criterion < self._lowest:
+                self._lowest, self._n_since_lowest = criterion, 0
+            self._judge(iterate)
+        elif np.isfinite(iterate.loss):
+            self.candidate = iterate.theta
+        else:
+            self.end(Status.DIVERGED, loss=iterate.loss)
         if self.callbacks and self.callbacks.end(iterate.theta.copy()) and self.running:
             self.end(Status.CALLBACK)
         self._begin_iteration()
@@ -329,7 +364,16 @@ class Progress:
             self.best = self._as_best(iterate, validation)
 
     def _as_best(self, iterate: Iterate, validation: Validation | None) -> Best:
-        return Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, self._decides)
+        exact = self._decides and not iterate.estimated
+        found = iterate.theta, iterate.loss, iterate.gradient_max
+        return Best(*found, validation, exact, self.n_iter)
+
+    def correct(self, n_iter: int, iterate: Iterate) -> None:
+        """Put into the history what J over all rows is where an iteration led."""
+        for i, entry in enumerate(self.entries):
+            if entry.iteration == n_iter > 0:
+                loss, gradient_max = iterate.loss, iterate.gradient_max
+                self.entries[i] = entry._replace(loss=loss, gradient_max=gradient_max)
 
     # -- callbacks, history and table ----------------------------------------------------------
 

@@ -45,12 +45,20 @@ class BlockSums(NamedTuple):
         return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
 
 
-def one_hot(y: NDArray, n_outputs: int, dtype) -> NDArray:
+def one_hot(y: NDArray, n_outputs: int, dtype, out: NDArray | None = None) -> NDArray:
     """Targets for the output units, of shape (m, n_outputs).
 
     Class indices become rows with a single 1, or, for one output unit, one column of 0 and 1.
-    A two-dimensional `y` holds targets already.
+    A two-dimensional `y` holds targets already. They are written to
+    `out` if it is given.
     """
+    if out is not None:
+        if n_outputs == 1 or y.ndim == 2:
+            out[...] = y.reshape(out.shape)
+        else:
+            out.fill(0.0)
+            out[np.arange(len(y)), y] = 1.0
+        return out
     if y.ndim == 2:
         return y.astype(dtype, order="F", copy=False)
     if n_outputs == 1:
@@ -292,7 +300,7 @@ class Objective:
 
     @property
     def dtype(self) -> np.dtype:
-        """The precision of the arithmetic over rows; sums and theta are always float64."""
+        """The precision of the arithmetic over rows; sums over all rows are always float64."""
         return self.rows.dtype
 
     def __call__(self, theta: NDArray) -> tuple[float, NDArray]:
@@ -342,11 +350,7 @@ class Objective:
     def batch(
         self, theta: NDArray, rows: slice | NDArray, *, dropout: list[NDArray] | None = None
     ) -> tuple[float, NDArray]:
-        """Estimate `smooth` from a batch of rows.
-
-        The mean cost is estimated by the sum of the batch's costs, divided by its number of rows
-        times the mean weight of all rows. The penalty keeps the factor lambda/m with the full m.
-        If batches of equal size partition the rows, the mean of the estimates is J.
+        """Estimate `smooth` from a batch of rows, see `Batches`.
 
         Parameters
         ----------
@@ -364,12 +368,9 @@ class Objective:
         gradient : ndarray of shape (n_parameters,), float64
             Its gradient.
         """
-        theta = np.asarray(theta, dtype=np.float64)
-        block = self.rows.block(rows)
-        sums = block_sums(self.network, theta, block, dropout=dropout)
-        # Weights are relative to their mean, so the divisor is the number of rows. The weight of
-        # the batch would make all batches count the same, whatever their examples weigh.
-        return self._mean(theta, sums, float(block.X.shape[0]))
+        batches = Batches(self, np.asarray(theta), self.n_rows)
+        batches.gradient(rows, dropout)
+        return batches.mean()
 
     def on(self, rows: ArrayRows) -> "Objective":
         """The same J on other rows, with the same penalty.
@@ -428,6 +429,94 @@ class Objective:
         gradient = sums.gradient.astype(np.float64, copy=False)
         gradient /= weight
         return self.penalty.add_smooth(theta, sums.cost / weight, gradient)
+
+
+class Batches:
+    """J and its gradient from one mini-batch after another, while theta moves.
+
+    The costs of a batch, divided by the number of its rows times the mean weight of all rows,
+    stand for the mean cost; the penalty stays lambda/m with the full m. Over batches of one
+    size that make up all rows the mean of the estimates is J.
+
+    All is done in the precision of the rows and in arrays that are kept from batch to batch.
+
+    Parameters
+    ----------
+    objective : Objective
+        J.
+    theta : ndarray of shape (n_parameters,)
+        Where to begin; it is copied.
+    batch_size : int
+        The most rows of a batch.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (n_parameters,)
+        Where the next batch is evaluated; who steps changes it in place.
+    """
+
+    def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
+        network, rows = objective.network, objective.rows
+        n_rows = min(batch_size, rows.n_rows)
+        self.network, self.rows = network, rows
+        self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
+        self.theta = theta.astype(rows.dtype)
+        self.penalty = objective.penalty
+        self._curvature = self.penalty.curvature(rows.dtype)
+        self._X = rows.room(n_rows)
+        self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
+        self._workspace = Workspace.of(network, n_rows, rows.dtype)
+        self._scratch = np.empty_like(self.theta)
+        self._total = np.zeros_like(self.theta)
+        self._cost, self._n_added = 0.0, 0
+
+    def gradient(self, rows: slice | NDArray, dropout: list[NDArray] | None = None) -> NDArray:
+        """The gradient without the part of the penalty that has a kink, from a batch.
+
+        Parameters
+        ----------
+        rows : slice or array of int
+            The rows of the batch.
+        dropout : list of ndarrays of shape (rows, s_l), optional
+            Masks for the hidden layers, see `block_sums`.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_parameters,)
+            In the precision of the rows. It may be changed, and is overwritten by the next batch.
+        """
+        block = self.rows.block(rows, out=self._X)
+        n_rows = block.X.shape[0]
+        Y = one_hot(block.y, self.network.n_outputs, block.X.dtype, out=self._Y[:n_rows])
+        _, cost, gradient = block_sums(
+            self.network,
+            self.theta,
+            block._replace(y=Y),
+            dropout=dropout,
+            workspace=self._workspace,
+        )
+        self._cost += cost
+        self._total += gradient
+        self._n_added += n_rows
+        # Weights are relative to their mean. Not the weight that the batch happens to have: that
+        # would make each batch count the same, whatever its examples weigh.
+        gradient /= n_rows
+        if self.penalty.l2:
+            gradient += np.multiply(self._curvature, self.theta, out=self._scratch)
+        return gradient
+
+    def mean(self) -> tuple[float, NDArray]:
+        """The mean of the estimates of J and its gradient since the last call, in float64.
+
+        Each counts by its rows and was made at the theta of its batch: the mean over a pass is
+        near J and its gradient where theta has hardly moved. The penalty is that of theta now.
+        """
+        cost = self._cost / self._n_added
+        gradient = self._total.astype(np.float64)
+        gradient /= self._n_added
+        self._total.fill(0.0)
+        self._cost, self._n_added = 0.0, 0
+        return self.penalty.add_smooth(self.theta.astype(np.float64), cost, gradient)
 
 
 def _float_rows(X, network: Network):

@@ -28,12 +28,16 @@ INSTEAD = {
             f"solver=SGD(learning_rate=...) or solver=Adam(learning_rate=...) {_SOLVERS}"
         ),
         ("learning_rate", "power_t", "decay", "lr_schedule", "scheduler"): (
-            "solver=SGD(learning_rate=...), with a number, TimeDecay(...) or Adaptive(...) "
+            "solver=SGD(learning_rate=...), with a number, TimeDecay(...), Adaptive(...), "
+            "Cosine(...) or OneCycle(...) "
             f"{_SOLVERS}; likewise Adam"
         ),
         ("momentum",): f"solver=SGD(momentum=...) {_SOLVERS}",
         ("nesterovs_momentum", "nesterov"): f"solver=SGD(nesterov=True) {_SOLVERS}",
         ("batch_size",): f"solver=SGD(batch_size=...) or solver=Adam(batch_size=...) {_SOLVERS}",
+        ("evaluate_every",): (
+            f"solver=SGD(evaluate_every=...) or solver=Adam(evaluate_every=...) {_SOLVERS}"
+        ),
         ("shuffle",): f"solver=SGD(shuffle=...) or solver=Adam(shuffle=...) {_SOLVERS}",
         ("dropout", "dropout_rate"): (
             f"solver=SGD(dropout=...) or solver=Adam(dropout=...) {_SOLVERS}"

@@ -3,11 +3,12 @@
 Biases are never penalised: `w` denotes the penalised entries of theta only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 
 class Penalty(NamedTuple):
@@ -71,6 +72,10 @@ class PenaltyTerm:
             gradient += w
         return cost, gradient
 
+    def curvature(self, dtype: DTypeLike) -> NDArray:
+        """The second derivative of the squares: `l2` for penalised entries, 0 for the others."""
+        return (self.l2 * self.penalised).astype(dtype, copy=False)
+
     def add_kink(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
         """Add the L1 term to a cost; returns it with the subgradient of smallest norm."""
         if not self.l1:
@@ -80,7 +85,14 @@ class PenaltyTerm:
         gradient[self.penalised] = minimum_norm_subgradient(w, gradient[self.penalised], self.l1)
         return cost + self.l1 * float(np.abs(w).sum()), gradient
 
-    def proximal(self, theta: NDArray, step: float | NDArray) -> NDArray:
+    @property
+    def proximal_step(self) -> Callable | None:
+        """`proximal` if the penalty has a kink, else None."""
+        return self.proximal if self.l1 else None
+
+    def proximal(
+        self, theta: NDArray, step: float | NDArray, out: NDArray | None = None
+    ) -> NDArray:
         """The proximal step for the L1 term, after a gradient step on the smooth part of J.
 
         Minimises ``||v - theta||^2 / (2 step) + l1 sum |v|`` over the penalised entries.
@@ -91,11 +103,16 @@ class PenaltyTerm:
             The result of the gradient step.
         step : float or ndarray of shape (n_parameters,)
             The learning rate of the gradient step.
+        out : ndarray of shape (n_parameters,), optional
+            Where to write the result, for example `theta` itself.
 
         Returns
         -------
         theta : ndarray of shape (n_parameters,)
         """
-        if not self.l1:
-            return theta
-        return np.where(self.penalised, soft_threshold(theta, step * self.l1), theta)
+        out = np.empty_like(theta) if out is None else out
+        if out is not theta:
+            out[...] = theta
+        if self.l1:
+            np.copyto(out, soft_threshold(theta, step * self.l1), where=self.penalised)
+        return out

@@ -256,10 +256,32 @@ class ArrayRows:
         """At most n rows, evenly spaced; the stride is odd, because classes may alternate."""
         return self.block(slice(None, None, ceil(self.n_rows / n) | 1))
 
-    def block(self, rows: slice | NDArray) -> RowBlock:
-        """The examples selected by a slice or an array of row numbers."""
-        block = self.examples.take(rows)
-        return block._replace(X=block.X.astype(self.dtype, copy=False))
+    def block(self, rows: slice | NDArray, out: NDArray | None = None) -> RowBlock:
+        """The examples selected by a slice or an array of row numbers.
+
+        Parameters
+        ----------
+        rows : slice or array of int
+            The selection.
+        out : ndarray, optional
+            A buffer from `room`; selected rows of X are copied to it.
+        """
+        X, y, w = self.examples
+        if out is not None and not isinstance(rows, slice):
+            # With the mode "raise" NumPy would copy the rows twice.
+            X = np.take(X, rows, axis=0, out=out[: len(rows)], mode="wrap")
+        else:
+            X = X[rows]
+            X = X if X.dtype == self.dtype else X.astype(self.dtype)
+        return RowBlock(X, y if y is None else y[rows], w if w is None else w[rows])
+
+    def room(self, n_rows: int) -> NDArray | None:
+        """A buffer for `n_rows` rows of X; None if `block` has to allocate one each time."""
+        X = self.examples.X
+        # From any other array NumPy would copy all rows first.
+        if self.sparse or X.dtype != self.dtype or not X.flags.c_contiguous:
+            return None
+        return np.empty((n_rows, X.shape[1]), dtype=self.dtype)
 
     @contextmanager
     def running(self, cancellation: Cancellation | None = None) -> Iterator["ArrayRows"]:

@@ -1,6 +1,5 @@
 """`partial_fit`: one epoch of a stochastic solver over a chunk of rows."""
 
-from copy import deepcopy
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -19,7 +18,7 @@ from skbackprop.monitoring import Status
 from skbackprop.objective import Objective
 from skbackprop.preparation import class_factors, examples_of, weigh_classes
 from skbackprop.rows import ArrayRows
-from skbackprop.solvers import SOLVERS, Adaptive, solver_of
+from skbackprop.solvers import SOLVERS, solver_of
 from skbackprop.threads import resolve_n_jobs
 
 
@@ -34,16 +33,22 @@ def has_partial_fit(estimator: Any) -> bool:
     solver = (
         SOLVERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
     )
+    rate = getattr(solver, "learning_rate", None)
     reason = None
     if not getattr(solver, "stochastic", False):
         reason = (
             f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; solver={estimator.solver!r} "
             "minimises J over all rows at once."
         )
-    elif isinstance(getattr(solver, "learning_rate", None), Adaptive):
+    elif getattr(rate, "follows_loss", False):
         reason = (
-            "An Adaptive learning rate depends on J over all rows, which partial_fit never sees; "
-            "use a number or TimeDecay."
+            f"The learning rate {rate!r} depends on J over all rows, which partial_fit never "
+            "sees; use a number or TimeDecay."
+        )
+    elif getattr(rate, "follows_end", False):
+        reason = (
+            f"The learning rate {rate!r} ends with max_iter epochs, and partial_fit never knows "
+            "how many there will be; use a number or TimeDecay."
         )
     elif estimator.early_stopping:
         reason = (
@@ -96,15 +101,14 @@ def next_chunk(
     factors = class_factors(estimator.class_weight, examples.labels, rows)
     rows = weigh_classes(rows, factors, "training")
     solver: Any = solver_of(estimator.solver)
-    run = deepcopy(getattr(estimator, "_stream", None)) or solver.new_run(
+    run = getattr(estimator, "_stream", None) or solver.new_run(
         check_random_state(estimator.random_state)
     )
+    run = solver.resume(run, len(rows.y), ArrayRows.of(rows).weight)
     if first:
         theta = network.initialize(estimator.init_epsilon, run.random_state)
     else:
         theta = network.unroll(estimator.theta_)
-    weight = ArrayRows.of(rows).weight
-    solver.resume(run, len(rows.y), weight)
     objective = Objective.from_rows(
         network,
         ArrayRows.of(rows, resolve_n_jobs(estimator.n_jobs), run.mean_weight),

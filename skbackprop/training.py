@@ -229,13 +229,23 @@ class Training:
         with quiet_overflow():
             if best is not None and not best.exact:
                 iterate = Iterate.at(best.theta, self.objective)
-                best = Best(best.theta, iterate.loss, iterate.gradient_max, best.validation, True)
+                progress.correct(best.n_iter, iterate)
+                loss, gradient_max = iterate.loss, iterate.gradient_max
+                best = best._replace(loss=loss, gradient_max=gradient_max, exact=True)
                 progress.n_evaluations += 1
             if progress.candidate is not None:
-                # Interrupted in the head start, where J is known on a subset of the rows only.
+                # The run has ended in the head start, or between two evaluations over all rows.
                 iterate = Iterate.at(progress.candidate, self.objective)
                 validation = self.validator(iterate.theta) if self.validator else None
-                found = Best(iterate.theta, iterate.loss, iterate.gradient_max, validation, True)
+                progress.correct(progress.n_iter, iterate)
+                found = Best(
+                    iterate.theta,
+                    iterate.loss,
+                    iterate.gradient_max,
+                    validation,
+                    exact=True,
+                    n_iter=progress.n_iter,
+                )
                 progress.n_evaluations += 1
                 if best is None or found.rank < best.rank:
                     best = found

@@ -46,6 +46,8 @@ class Workspace(NamedTuple):
 
     def first(self, n_rows: int) -> "Workspace":
         """Views of these buffers for at most as many rows."""
+        if n_rows == len(self.layers[0]):
+            return self
         return Workspace(
             [A[:n_rows] for A in self.layers], [d[:n_rows] for d in self.deltas], self.gradient
         )

@@ -9,7 +9,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skbackprop import BackpropClassifier
+from skbackprop import BackpropClassifier, Objective
+from skbackprop.solvers import Adam
 
 callback = pytest.importorskip(
     "sklearn.callback", reason="callbacks came with scikit-learn 1.9; older versions have none"
@@ -127,3 +128,16 @@ def test_a_failed_fit_leaves_nothing_of_the_callbacks(iris):
     with pytest.raises(ValueError, match="NaN"):
         clf.fit(np.full_like(X, np.nan), y)
     assert set(vars(clf)) == before
+
+
+def test_a_stop_between_two_evaluations_keeps_where_the_fit_has_come(iris):
+    X, y = iris
+    recorder = Recorder(stop_after=3)  # J over all rows comes after the fifth epoch
+    clf = BackpropClassifier((4,), solver=Adam(0.01), random_state=0)
+    clf.set_callbacks(recorder).fit(X, y)
+    for kept, last in zip(clf.theta_, recorder.thetas[-1], strict=True):
+        np.testing.assert_array_equal(kept, last)
+    assert clf.n_iter_ == len(clf.loss_curve_) == 3
+    assert clf.loss_ == clf.loss_curve_[-1]
+    J, _ = Objective(clf.network_, X, y, reg_lambda=1.0)(clf.network_.unroll(clf.theta_))
+    np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)

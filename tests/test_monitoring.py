@@ -29,6 +29,7 @@ from skbackprop.solvers import CG, LBFGS, SGD, Adam, GradientDescent, TimeDecay
 FIT = inspect.unwrap(BackpropClassifier.fit).__code__
 TIMEOUT = 30  # seconds, for threads that wait for each other
 SOLVERS = ["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
+EVERY_EPOCH = [SGD(evaluate_every=1), Adam(evaluate_every=1)]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def small(**params):
 # -- curves and the result ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS[:-2], *EVERY_EPOCH], ids=SOLVERS)
 def test_the_loss_curve_has_j_after_each_iteration(iris, solver):
     X, y = iris
     start = Network((4, 3, 3)).initialize(random_state=0)
@@ -81,7 +82,7 @@ def test_a_converged_fit(iris, solver):
     np.testing.assert_allclose(result.gradient_max, np.abs(gradient).max(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["gradient_descent", "sgd", "adam"])
+@pytest.mark.parametrize("solver", ["gradient_descent", *EVERY_EPOCH], ids=SOLVERS[-3:])
 def test_a_gradient_solver_evaluates_j_once_an_iteration(iris, solver):
     with pytest.warns(ConvergenceWarning):
         clf = small(solver=solver, max_iter=7, tol=1e-9).fit(*iris)
@@ -554,7 +555,7 @@ def test_a_plateau_does_not_override_a_lower_j():
     clf = BackpropClassifier(
         20,
         0,
-        solver=SGD(1.0),
+        solver=SGD(1.0, evaluate_every=1),
         output_activation="softmax",
         loss="squared_error",
         max_iter=200,

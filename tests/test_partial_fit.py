@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
-from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
+from skbackprop.solvers import SGD, Adam, Adaptive, Cosine, OneCycle, TimeDecay
 
 M = 150
 LAMBDA = 5.0
@@ -102,17 +102,30 @@ def test_fitted_attributes(iris):
     X, y = iris
     clf = BackpropClassifier((4,), LAMBDA, solver=SGD(n_samples=M), random_state=0)
     assert clf.partial_fit(X[:70], y[:70], classes=[0, 1, 2]) is clf
+    before = clf.network_.unroll(clf.theta_)
     clf.partial_fit(X[70:], y[70:])
     assert clf.classes_.tolist() == [0, 1, 2]
     assert clf.n_features_in_ == 4
     assert clf.n_iter_ == len(clf.loss_curve_) == 2
     assert clf.loss_curve_[-1] == clf.loss_
     assert clf.validation_loss_curve_ == []
-    # J over the rows of the last call, with the penalty of all rows.
-    objective = Objective(clf.network_, X[70:], y[70:], reg_lambda=LAMBDA * 80 / M)
-    np.testing.assert_allclose(
-        clf.loss_, objective(clf.network_.unroll(clf.theta_))[0], rtol=1e-12
-    )
+    # J over the rows of the last call, one batch, before its step: the cost there, and the
+    # penalty of all rows at theta as it is.
+    free = Objective(clf.network_, X[70:], y[70:])
+    penalised = Objective(clf.network_, X[70:], y[70:], reg_lambda=LAMBDA * 80 / M)
+    after = clf.network_.unroll(clf.theta_)
+    J = free(before)[0] + penalised(after)[0] - free(after)[0]
+    np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)
+
+
+def test_the_rows_of_a_call_are_evaluated_batch_by_batch(iris):
+    X, y = iris
+    solver = SGD(1e-300, momentum=0.0, batch_size=40, n_samples=M)  # theta does not move
+    clf = BackpropClassifier((4,), LAMBDA, solver=solver, random_state=0)
+    clf.partial_fit(X, y, classes=[0, 1, 2])  # batches of 40, 40, 40 and 30 rows
+    J, D = Objective(clf.network_, X, y, reg_lambda=LAMBDA)(clf.network_.unroll(clf.theta_))
+    np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)
+    np.testing.assert_allclose(clf.history_["gradient_max"], np.abs(D).max(), rtol=1e-12)
 
 
 # -- classes -----------------------------------------------------------------------------
@@ -199,6 +212,8 @@ def test_a_stochastic_solver_has(solver):
 REFUSED = [
     ({"solver": SGD(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
     ({"solver": Adam(Adaptive(0.1))}, "Adaptive.*partial_fit.*TimeDecay"),
+    ({"solver": SGD(Cosine(0.1))}, "Cosine.*max_iter.*TimeDecay"),
+    ({"solver": Adam(OneCycle(0.1))}, "OneCycle.*max_iter.*TimeDecay"),
     ({"solver": "sgd", "class_weight": "balanced"}, "balanced.*dict"),
     ({"solver": Adam(), "early_stopping": True}, "cannot stop early"),
 ]

@@ -15,7 +15,10 @@ from skbackprop.solvers import (
     SGD,
     Adam,
     Adaptive,
+    Cosine,
     GradientDescent,
+    LearningRate,
+    OneCycle,
     TimeDecay,
 )
 
@@ -244,8 +247,8 @@ def test_sgd_with_all_rows_in_a_batch_is_gradient_descent(
     curves, thetas = [], []
     for solver in (
         GradientDescent(learning_rate, momentum, nesterov),
-        SGD(learning_rate, momentum, nesterov, batch_size=150, shuffle=False),
-        SGD(learning_rate, momentum, nesterov, batch_size=1000, shuffle=False),
+        SGD(learning_rate, momentum, nesterov, 150, shuffle=False, evaluate_every=1),
+        SGD(learning_rate, momentum, nesterov, 1000, shuffle=False, evaluate_every=1),
     ):
         with pytest.warns(ConvergenceWarning, match="max_iter"):
             clf.set_params(solver=solver).fit(X, y, theta_init=start)
@@ -316,6 +319,93 @@ def test_adaptive_shrinks_when_j_rises(iris):
     clf.set_params(solver=GradientDescent(Adaptive(100.0))).fit(X, y, theta_init=np.zeros(15))
     assert clf.loss_curve_[0] > 10 * np.log(8) > clf.loss_  # J of zeros: 3 log 2
     np.testing.assert_allclose(clf.loss_, BackpropClassifier((), 10.0).fit(X, y).loss_, rtol=1e-6)
+
+
+def cosine_by_hand(t, total, warm_up):
+    w = warm_up * total
+    if t < w:
+        return 0.2 * (t + 1) / (w + 1)
+    return 0.2 * (1 + np.cos(np.pi * (t - w) / (total - w))) / 2
+
+
+def one_cycle_by_hand(t, total, warm_up):
+    w = warm_up * total
+    if t < w:
+        return 0.02 + 0.18 * (1 - np.cos(np.pi * t / w)) / 2
+    return 0.2 * (1 + np.cos(np.pi * (t - w) / (total - w))) / 2
+
+
+SCHEDULES = [
+    (Cosine(0.2), cosine_by_hand, 0.0),
+    (Cosine(0.2, warm_up=0.5), cosine_by_hand, 0.5),
+    (OneCycle(0.2, div=10.0), one_cycle_by_hand, 0.3),
+    (OneCycle(0.2, warm_up=0.0), one_cycle_by_hand, 0.0),
+]
+
+
+@pytest.mark.parametrize(("schedule", "by_hand", "warm_up"), SCHEDULES)
+def test_schedules_by_their_formulas(schedule, by_hand, warm_up):
+    rates = [schedule.after_step(np.nan, t, 40) for t in range(40)]
+    np.testing.assert_allclose(rates, [by_hand(t, 40, warm_up) for t in range(40)], rtol=1e-14)
+    # Up to the peak at the end of the warm-up, then down to nearly nothing.
+    top = int(np.argmax(rates))
+    assert top == warm_up * 40
+    assert rates[top] == 0.2
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert 0 < rates[-1] < 0.01 * 0.2
+    assert schedule.after_step(np.nan, 41, 40) == 0.0
+
+
+@pytest.mark.parametrize(("schedule", "by_hand", "warm_up"), SCHEDULES)
+def test_schedules_reach_over_all_steps_of_a_fit(iris, start, schedule, by_hand, warm_up):
+    theta = start
+    for t in range(6):
+        rows = slice(50 * (t % 3), 50 * (t % 3) + 50)
+        theta = theta - by_hand(t, 6, warm_up) * gradient_of(iris, theta, rows)
+    solver = SGD(schedule, momentum=0.0, batch_size=50, shuffle=False)
+    np.testing.assert_allclose(steps(solver, iris, start, 2), theta, rtol=1e-10, atol=1e-13)
+    theta = start
+    for t in range(4):
+        theta = theta - by_hand(t, 4, warm_up) * gradient_of(iris, theta)
+    taken = steps(GradientDescent(schedule), iris, start, 4)
+    np.testing.assert_allclose(taken, theta, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "match"),
+    [
+        (Cosine(0.0), "peak"),
+        (Cosine(0.1, warm_up=1.0), "warm_up"),
+        (OneCycle(-1.0), "peak"),
+        (OneCycle(0.1, warm_up=-0.1), "warm_up"),
+        (OneCycle(0.1, div=0.5), "div must be at least 1"),
+    ],
+)
+def test_schedules_that_make_no_sense(iris, schedule, match):
+    with pytest.raises(ValueError, match=match):
+        BackpropClassifier(solver=Adam(schedule)).fit(*iris)
+
+
+class InverseRoot(LearningRate):
+    """A rate of somebody's own."""
+
+    def __init__(self, initial=0.3):
+        self.initial = initial
+
+    def check(self):
+        pass
+
+    def after_step(self, rate, n_steps, n_total):
+        return self.initial / np.sqrt(1 + n_steps)
+
+
+def test_a_learning_rate_of_ones_own(iris, start):
+    theta = start
+    for t in range(3):
+        theta = theta - 0.3 / np.sqrt(1 + t) * gradient_of(iris, theta)
+    taken = steps(GradientDescent(InverseRoot()), iris, start, 3)
+    np.testing.assert_allclose(taken, theta, rtol=1e-10, atol=1e-13)
 
 
 # -- dropout -----------------------------------------------------------------------------

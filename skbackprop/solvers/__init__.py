@@ -8,7 +8,13 @@ from sklearn.base import clone
 
 from skbackprop.solvers.base import Solver
 from skbackprop.solvers.gradient_solvers import SGD, Adam, GradientDescent
-from skbackprop.solvers.learning_rates import Adaptive, TimeDecay
+from skbackprop.solvers.learning_rates import (
+    Adaptive,
+    Cosine,
+    LearningRate,
+    OneCycle,
+    TimeDecay,
+)
 from skbackprop.solvers.scipy_solvers import BFGS, CG, LBFGS
 
 __all__ = [
@@ -18,7 +24,10 @@ __all__ = [
     "SGD",
     "Adam",
     "Adaptive",
+    "Cosine",
     "GradientDescent",
+    "LearningRate",
+    "OneCycle",
     "Solver",
     "TimeDecay",
 ]

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from skbackprop.dropout import dropout_masks, dropout_rates
 from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
 from skbackprop.network import is_positive_integer
-from skbackprop.objective import Objective
+from skbackprop.objective import Batches, Objective
 from skbackprop.solvers.base import Preparation, Solver
 from skbackprop.solvers.learning_rates import (
     LearningRate,
@@ -45,7 +46,7 @@ class GradientDescent(GradientSolver):
     Parameters
     ----------
     learning_rate : float or learning rate, default=0.1
-        A number, `TimeDecay` or `Adaptive`.
+        A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
     momentum : float, default=0.0
         The share of the last step that is kept, in [0, 1).
     nesterov : bool, default=False
@@ -78,24 +79,35 @@ class GradientDescent(GradientSolver):
         random_state: np.random.RandomState,
     ) -> None:
         learning_rate, step = learning_rate_of(self.learning_rate), self.step_rule()
-        rate = learning_rate.initial
+        n_total, proximal = progress.rule.max_iter, objective.penalty.proximal_step
+        rate = learning_rate.after_step(0.0, 0, n_total)
         progress.enter("gradient descent", objective)
         iterate = progress.evaluate(theta)
         progress.start(iterate)
         while progress.running:
-            theta = step(iterate.theta, iterate.gradient, rate, objective.penalty.proximal)
+            theta = iterate.theta.copy()
+            step(theta, iterate.gradient.copy(), rate, proximal)
             previous, iterate = iterate.loss, progress.evaluate(theta)
             progress.advance(iterate)
-            rate = learning_rate.after_step(rate, progress.n_iter)
+            rate = learning_rate.after_step(rate, progress.n_iter, n_total)
             rate = learning_rate.after_epoch(rate, iterate.loss < previous)
 
 
 class StochasticSolver(GradientSolver):
     """A gradient solver that steps after each mini-batch.
 
-    A batch estimates J and its gradient (`Objective.batch`), with the penalty lambda/m of all
-    m rows. After each epoch J and its gradient are computed on all rows, without
-    dropout, for the loss curve and the test of convergence.
+    A batch estimates J and its gradient (`Batches`), with the penalty lambda/m of all m rows.
+    Within an epoch theta and what the step rule keeps have the precision of the rows. A batch
+    is worked on by one thread: two of ours over half a batch each (.33 to .37 s an epoch of MNIST
+    in float32) do not beat it (.30 s) where another process is busy, and two of the BLAS, which
+    wait actively for each other, need .46 to 12 s there. Passes over all rows have threads.
+
+    J over all rows, without dropout, and its gradient would cost up to half as much as an epoch.
+    The mean of the epoch's estimates costs little. It is what the loss curve holds, except where
+    something is decided: after every `evaluate_every`-th epoch, after the last, and as soon as the
+    mean gradient is so small that J may have converged, J is computed exactly. With dropout,
+    which the estimates have and J has not, and for a learning rate that follows J that is after
+    each epoch.
     """
 
     stochastic = True
@@ -104,6 +116,7 @@ class StochasticSolver(GradientSolver):
     shuffle: bool
     dropout: float | Sequence[float]
     n_samples: int | None
+    evaluate_every: int
 
     def check(self, objective: Objective) -> None:
         if not hasattr(objective.rows, "block"):
@@ -114,6 +127,10 @@ class StochasticSolver(GradientSolver):
         learning_rate_of(self.learning_rate)
         if not is_positive_integer(self.batch_size):
             raise ValueError(f"batch_size must be a positive integer; got {self.batch_size!r}.")
+        if not is_positive_integer(self.evaluate_every):
+            raise ValueError(
+                f"evaluate_every must be a positive integer; got {self.evaluate_every!r}."
+            )
         if self.n_samples is not None and not is_positive_integer(self.n_samples):
             raise ValueError(
                 f"n_samples must be a positive integer or None; got {self.n_samples!r}."
@@ -134,57 +151,63 @@ class StochasticSolver(GradientSolver):
                 f"{objective.n_rows} rows."
             )
         learning_rate = learning_rate_of(self.learning_rate)
-        run = self.new_run(random_state)
+        n_batches = ceil(objective.n_rows / self.batch_size)
+        run = self.new_run(random_state, progress.rule.max_iter * n_batches)
         progress.enter(type(self).__name__, objective)
         iterate = progress.evaluate(theta)
         progress.start(iterate)
+        batches = Batches(objective, theta, self.batch_size)
+        exact = np.any(self.dropout) or learning_rate.follows_loss
+        evaluate_every = 1 if exact else self.evaluate_every
         while progress.running:
-            theta = self._epoch(objective, iterate.theta, run, progress.cancellation)
-            previous, iterate = iterate.loss, progress.evaluate(theta)
+            self._epoch(batches, run, progress.cancellation)
+            theta = batches.theta.astype(np.float64)
+            previous = iterate.loss
+            iterate = Iterate.of(theta, objective, *batches.mean(), estimated=True)
+            if (progress.n_iter + 1) % evaluate_every == 0 or progress.may_end(iterate):
+                iterate = progress.evaluate(theta)
             run.rate = learning_rate.after_epoch(run.rate, iterate.loss < previous)
             progress.advance(iterate)
 
-    def new_run(self, random_state: np.random.RandomState) -> "StochasticRun":
-        """A run at rest, with these options."""
-        rate = learning_rate_of(self.learning_rate).initial
-        return StochasticRun(self.step_rule(), rate, random_state)
+    def new_run(self, random_state: np.random.RandomState, n_total: int = 0) -> "StochasticRun":
+        """A run at rest, with these options, of so many steps if that is known."""
+        rate = learning_rate_of(self.learning_rate).after_step(0.0, 0, n_total)
+        return StochasticRun(self.step_rule(), rate, random_state, n_total)
 
-    def _epoch(
-        self,
-        objective: Objective,
-        theta: NDArray,
-        run: "StochasticRun",
-        cancellation: Cancellation,
-    ) -> NDArray:
-        """One pass over the rows, a step after each batch; returns theta."""
+    def _epoch(self, batches: Batches, run: "StochasticRun", cancellation: Cancellation) -> None:
+        """One pass over the rows, a step after each batch."""
         learning_rate = learning_rate_of(self.learning_rate)
-        units, dtype = objective.hidden_units, objective.dtype
+        theta, proximal = batches.theta, batches.penalty.proximal_step
+        units = batches.hidden_units
         rates = dropout_rates(units, self.dropout)
-        for rows, n_rows in self._batches(objective.n_rows, run.random_state):
+        for rows, n_rows in self._batches(batches.n_rows, run.random_state):
             cancellation.check()
-            masks = dropout_masks(units, n_rows, dtype, rates, run.random_state)
-            _, gradient = objective.batch(theta, rows, dropout=masks)
-            theta = run.step(theta, gradient, run.rate, objective.penalty.proximal)
+            masks = dropout_masks(units, n_rows, theta.dtype, rates, run.random_state)
+            run.step(theta, batches.gradient(rows, masks), run.rate, proximal)
             run.n_steps += 1
-            run.rate = learning_rate.after_step(run.rate, run.n_steps)
-        return theta
+            run.rate = learning_rate.after_step(run.rate, run.n_steps, run.n_total)
 
-    def resume(self, run: "StochasticRun", n_rows: int, weight: float) -> None:
-        """Go on with a run in another call of `partial_fit`, with the options as they are now.
+    def resume(self, run: "StochasticRun", n_rows: int, weight: float) -> "StochasticRun":
+        """A copy of a run for another call of `partial_fit`, with the options as they are now.
 
         Parameters
         ----------
         run : StochasticRun
-            What is carried from call to call; changed.
+            What is carried from call to call.
         n_rows : int
             Rows at hand.
         weight : float
             The sum of their weights.
         """
-        run.step = self.step_rule().after(run.step)
-        run.rate = learning_rate_of(self.learning_rate).after_step(run.rate, run.n_steps)
-        run.rows_seen += n_rows
-        run.weight_seen += weight
+        learning_rate = learning_rate_of(self.learning_rate)
+        return replace(
+            run,
+            step=self.step_rule().after(run.step),
+            rate=learning_rate.after_step(run.rate, run.n_steps, run.n_total),
+            random_state=_copy_of(run.random_state),
+            rows_seen=run.rows_seen + n_rows,
+            weight_seen=run.weight_seen + weight,
+        )
 
     def partial_minimize(
         self,
@@ -209,11 +232,14 @@ class StochasticSolver(GradientSolver):
         Returns
         -------
         iterate : Iterate
-            Where the epoch led, and J there over the rows at hand.
+            Where the epoch led, and what its batches say of J over the rows at hand.
         """
         with quiet_overflow(), objective.running(cancellation) as objective:
-            theta = self._epoch(objective, theta, run, cancellation)
-            return Iterate.at(theta, objective)
+            batches = Batches(objective, theta, self.batch_size)
+            self._epoch(batches, run, cancellation)
+            theta, (loss, gradient) = batches.theta.astype(np.float64), batches.mean()
+            loss = loss if np.isfinite(theta).all() else np.nan
+            return Iterate.of(theta, objective, loss, gradient, estimated=True)
 
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState
@@ -232,6 +258,8 @@ class StochasticRun:
     step: StepRule
     rate: float
     random_state: np.random.RandomState
+    # 0 in a stream, which has no end.
+    n_total: int = 0
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0
@@ -248,7 +276,7 @@ class SGD(StochasticSolver):
     Parameters
     ----------
     learning_rate : float or learning rate, default=0.1
-        A number, `TimeDecay` or `Adaptive`.
+        A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
     momentum : float, default=0.9
         The share of the last step that is kept, in [0, 1).
     nesterov : bool, default=False
@@ -264,6 +292,11 @@ class SGD(StochasticSolver):
     n_samples : int, optional
         For `partial_fit`: the number of rows in all. With the mean weight of the rows seen
         so far it gives the m that lambda is divided by; None takes the rows seen so far.
+    evaluate_every : int, default=5
+        After how many epochs J and its gradient are computed over all rows, which costs up to
+        half an epoch, to see which iterate is the best and whether to stop; also after the last
+        epoch and when J may have converged. In between the loss curve holds the mean of the
+        batches' estimates. With dropout or an `Adaptive` learning rate it is after each epoch.
     """
 
     def __init__(
@@ -275,6 +308,7 @@ class SGD(StochasticSolver):
         shuffle: bool = True,
         dropout: float | Sequence[float] = 0.0,
         n_samples: int | None = None,
+        evaluate_every: int = 5,
     ):
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -283,6 +317,7 @@ class SGD(StochasticSolver):
         self.shuffle = shuffle
         self.dropout = dropout
         self.n_samples = n_samples
+        self.evaluate_every = evaluate_every
 
     def check(self, objective: Objective) -> None:
         super().check(objective)
@@ -298,12 +333,12 @@ class Adam(StochasticSolver):
     Parameters
     ----------
     learning_rate : float or learning rate, default=0.001
-        A number, `TimeDecay` or `Adaptive`.
+        A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay of the running means of the gradient and of its square, in [0, 1).
     epsilon : float, default=1e-8
         Added to the root of the mean square, positive.
-    batch_size, shuffle, dropout, n_samples
+    batch_size, shuffle, dropout, n_samples, evaluate_every
         As for `SGD`.
 
     References
@@ -321,6 +356,7 @@ class Adam(StochasticSolver):
         shuffle: bool = True,
         dropout: float | Sequence[float] = 0.0,
         n_samples: int | None = None,
+        evaluate_every: int = 5,
     ):
         self.learning_rate = learning_rate
         self.beta_1 = beta_1
@@ -330,6 +366,7 @@ class Adam(StochasticSolver):
         self.shuffle = shuffle
         self.dropout = dropout
         self.n_samples = n_samples
+        self.evaluate_every = evaluate_every
 
     def check(self, objective: Objective) -> None:
         super().check(objective)
@@ -339,6 +376,13 @@ class Adam(StochasticSolver):
 
     def step_rule(self) -> StepRule:
         return AdamStep(self.beta_1, self.beta_2, self.epsilon)
+
+
+def _copy_of(random_state: np.random.RandomState) -> np.random.RandomState:
+    """One that goes on in the same way; `copy` takes ten times as long."""
+    other = np.random.RandomState(0)
+    other.set_state(random_state.get_state(legacy=False))
+    return other
 
 
 def _check_momentum(momentum: float, nesterov: bool) -> None:

@@ -24,6 +24,7 @@ import prediction
 import profile_fit
 import quality
 import small_fits
+import time_to_accuracy
 import time_to_cost
 from report import Machine, as_json, as_rst, as_text, from_json
 from settings import Settings
@@ -32,6 +33,7 @@ from timing import Comparison, Shares
 BENCHMARKS = {
     "evaluation": evaluation,
     "cost": time_to_cost,
+    "accuracy": time_to_accuracy,
     "passes": passes,
     "quality": quality,
     "plain": plain_path,
