@@ -1,6 +1,5 @@
 """`partial_fit`: one epoch of a stochastic solver over a chunk of rows."""
 
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skbackprop.fitted import fitted_attributes, result_attributes
 from skbackprop.history import Entry, append
-from skbackprop.interrupts import shielded
+from skbackprop.interrupts import Cancellation
 from skbackprop.labels import Labels
 from skbackprop.monitoring import Status
 from skbackprop.objective import Objective
@@ -117,7 +116,9 @@ def next_chunk(
         weight=run.mean_weight * (solver.n_samples or run.rows_seen),
     )
     solver.check(objective)
-    found = shielded(partial(solver.partial_minimize, objective, theta, run))
+    # Not in a thread of its own: a chunk takes less time than starting one, no row threads work on
+    # it, and what an interrupt would break is a copy.
+    found = solver.partial_minimize(objective, theta, run, Cancellation())
     if not np.isfinite(found.loss):
         raise ValueError(
             f"J is {found.loss} after these rows; the previous parameters are kept. "
