@@ -272,14 +272,15 @@ class ArrayRows:
             X = np.take(X, rows, axis=0, out=out[: len(rows)], mode="wrap")
         else:
             X = X[rows]
-            X = X if X.dtype == self.dtype else X.astype(self.dtype)
+            if X.dtype != self.dtype or isinstance(X, PickedRows):
+                X = X.astype(self.dtype)
         return RowBlock(X, y if y is None else y[rows], w if w is None else w[rows])
 
     def room(self, n_rows: int) -> NDArray | None:
         """A buffer for `n_rows` rows of X; None if `block` has to allocate one each time."""
         X = self.examples.X
         # From any other array NumPy would copy all rows first.
-        if self.sparse or X.dtype != self.dtype or not X.flags.c_contiguous:
+        if not isinstance(X, np.ndarray) or X.dtype != self.dtype or not X.flags.c_contiguous:
             return None
         return np.empty((n_rows, X.shape[1]), dtype=self.dtype)
 
