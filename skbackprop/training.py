@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -134,7 +134,8 @@ class Training:
             pass
         except KeyboardInterrupt:
             # Raised by a solver or a callback itself.
-            self.outcome = self._best()
+            with suppress(ValueError):
+                self.outcome = self._best()
             raise
         self.outcome = self._best()
         return self.outcome
