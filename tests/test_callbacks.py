@@ -141,3 +141,39 @@ def test_a_stop_between_two_evaluations_keeps_where_the_fit_has_come(iris):
     assert clf.loss_ == clf.loss_curve_[-1]
     J, _ = Objective(clf.network_, X, y, reg_lambda=1.0)(clf.network_.unroll(clf.theta_))
     np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)
+
+
+class AtTheEnd(Recorder):
+    """Raises an error when the fit has ended."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "fit":
+            assert fitted_estimator.predict(np.zeros((1, 4))).shape == (1,)
+            raise OSError("No space left on device")
+
+
+def test_a_callback_that_fails_at_the_end_leaves_the_estimator_as_it_was(iris):
+    X, y = iris
+    clf = BackpropClassifier(5, random_state=0).fit(X[:, :2], y)
+    theta = clf.theta_
+    clf.set_callbacks(AtTheEnd())
+    with pytest.raises(OSError, match="No space left"):
+        clf.fit(X, y)
+    assert clf.theta_ is theta
+    assert clf.n_features_in_ == 2
+
+
+class StopsByException(Recorder):
+    """Asks to stop in a way that SciPy would take for its own."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "iteration":
+            raise StopIteration
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_stop_iteration_of_a_callback_is_not_swallowed(iris, solver):
+    clf = BackpropClassifier(5, solver=solver, random_state=0).set_callbacks(StopsByException())
+    with pytest.raises(RuntimeError, match="return True"):
+        clf.fit(*iris)
+    assert not hasattr(clf, "theta_")

@@ -1,6 +1,8 @@
 """n_init: several starts, of which the best is kept."""
 
+import warnings
 from copy import deepcopy
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network
+from skbackprop.monitoring import Progress
 
 HIDDEN = 2
 NETWORK = Network((13, HIDDEN, 3))
@@ -148,3 +151,23 @@ def test_starts_that_diverge_are_not_kept(wine):
     clf.fit(X, y, theta_init=bad)
     alone = BackpropClassifier((HIDDEN,), 0.1, activation="identity", random_state=0).fit(X, y)
     np.testing.assert_array_equal(clf.theta_[0], alone.theta_[0])
+
+
+@pytest.mark.parametrize("solver", ["cg", "bfgs"])
+def test_starts_whose_line_search_changes_the_filters_of_warnings_take_turns(wine, solver):
+    before = list(warnings.filters)
+    running, most = [0], [0]
+    evaluate = Progress.evaluate
+
+    def counted(self, theta):
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        try:
+            return evaluate(self, theta)
+        finally:
+            running[0] -= 1
+
+    with mock.patch.object(Progress, "evaluate", counted):
+        small(n_init=6, n_jobs=3, solver=solver, tol=1e-2, random_state=0).fit(*wine)
+    assert most[0] == 1
+    assert warnings.filters == before

@@ -61,6 +61,34 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+CALIBRATED = CalibratedClassifierCV(BackpropClassifier(5, random_state=0), cv=3)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=getattr(check, "func", check).__name__)
+        for _, check in estimator_checks_generator(CALIBRATED)
+        if "sample_weight_equivalence" in getattr(check, "func", check).__name__
+    ],
+)
+def test_weights_are_repeated_rows_to_a_calibration(check):
+    # It fits folds of few rows, some of weight 0: no decision may depend on their number.
+    check(clone(CALIBRATED))
+
+
+@pytest.mark.parametrize("n_features", [5, 50])
+def test_weights_of_two_are_repeated_rows(n_features):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((40, n_features)), np.arange(40) % 2
+    clf = BackpropClassifier(10, tol=1e-8, random_state=0)
+    weighted = clone(clf).fit(X, y, sample_weight=np.full(40, 2.0))
+    repeated = clone(clf).fit(np.tile(X, (2, 1)), np.tile(y, 2))
+    np.testing.assert_allclose(
+        weighted.predict_proba(X), repeated.predict_proba(X), rtol=0, atol=1e-5
+    )
+
+
 @pytest.fixture(scope="module")
 def iris():
     X, y = load_iris(return_X_y=True)
