@@ -78,7 +78,7 @@ def register() -> None:
     if import_error is not None:
         raise ImportError(
             "skbackprop.onnx needs skl2onnx, which cannot be imported. It is in the extra "
-            '"onnx": pip install "skbackprop[onnx]"'
+            '"onnx"; in a checkout: pip install ".[onnx]"'
         ) from import_error
     update_registered_converter(
         BackpropClassifier,

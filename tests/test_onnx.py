@@ -256,4 +256,4 @@ def test_without_skl2onnx_the_message_says_what_to_install():
         "except ImportError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install "skbackprop[onnx]"' in done.stdout
+    assert 'pip install ".[onnx]"' in done.stdout
