@@ -346,7 +346,9 @@ SCHEDULES = [
 @pytest.mark.parametrize(("schedule", "by_hand", "warm_up"), SCHEDULES)
 def test_schedules_by_their_formulas(schedule, by_hand, warm_up):
     rates = [schedule.after_step(np.nan, t, 40) for t in range(40)]
-    np.testing.assert_allclose(rates, [by_hand(t, 40, warm_up) for t in range(40)], rtol=1e-14)
+    # 1 + cos cancels near its zero: there only the rounding of 1 is left of its precision.
+    expected = [by_hand(t, 40, warm_up) for t in range(40)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-14, atol=0.4 * np.finfo(float).eps)
     # Up to the peak at the end of the warm-up, then down to nearly nothing.
     top = int(np.argmax(rates))
     assert top == warm_up * 40
