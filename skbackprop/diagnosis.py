@@ -1,6 +1,7 @@
 """Warnings after a fit that has not converged or is of no use: the measured cause, a remedy."""
 
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +20,10 @@ from skbackprop.threads import single_threaded_blas
 from skbackprop.training import Outcome
 from skbackprop.workspace import Workspace
 
-# Rows to measure on.
+# Rows to measure on, and so few that they cost nothing: most networks show there that they have
+# not collapsed.
 SAMPLE = 2000
+FEW = 50
 # A network has collapsed if no probability differs by this much between any two rows.
 ALIKE = 0.01
 # Ratio of the largest to the smallest standard deviation of features that slows a solver down.
@@ -166,13 +169,12 @@ def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
         Empty if predictions differ between rows.
     """
     network = objective.network
-    thetas = network.reshape(theta.astype(objective.dtype))
-
-    def finish(Z: NDArray) -> NDArray:
-        return np.column_stack([labels.indices(Z), labels.probabilities(Z)])
-
-    extremes = OutputExtremes(Outputs(network, thetas, finish))
     with quiet_overflow(), single_threaded_blas():
+        thetas = network.reshape(theta.astype(objective.dtype))
+        outputs = Outputs(network, thetas, partial(_indices_and_probabilities, labels))
+        extremes = OutputExtremes(outputs)
+        if not _alike(extremes(objective.rows.gather(FEW))):
+            return ""
         sample = objective.rows.gather(SAMPLE)
         if not _classes_differ(sample):
             return ""
@@ -184,6 +186,10 @@ def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
         "it predicts the same for every row, and no probability differs by more than "
         f"{ALIKE:g} between any two. {cause}"
     )
+
+
+def _indices_and_probabilities(labels: Labels, Z: NDArray) -> NDArray:
+    return np.column_stack([labels.indices(Z), labels.probabilities(Z)])
 
 
 def _classes_differ(sample: RowBlock) -> bool:
