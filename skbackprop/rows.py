@@ -404,7 +404,7 @@ def partition(
     n_features, *units = network.layer_sizes
     entry = np.dtype(dtype).itemsize
     fitting = min(BLOCK_BYTES // (sum(units) * entry), FEATURE_BYTES // (n_features * entry))
-    block_rows = int(np.clip(fitting, 256, 4096))
+    block_rows = min(max(fitting, 256), 4096)
     n_blocks = ceil(n_rows / (max(block_rows, SPARSE_BLOCK_ROWS) if sparse else block_rows))
     if n_rows * network.n_parameters * entry > THREADING_BYTES:
         n_blocks += n_blocks % 2
@@ -468,11 +468,17 @@ def has_distinct_rows(examples: RowBlock, n: int) -> bool:
     if X.shape[0] < n:
         return False
     seen: set[bytes] = set()
-    for i in range(X.shape[0]):
-        if w is None or w[i] > 0:
-            row = slice(X.indptr[i], X.indptr[i + 1]) if issparse(X) else i
-            parts = (X.indices[row], X.data[row]) if issparse(X) else (X[row],)
-            seen.add(b"".join(part.tobytes() for part in parts))
-            if len(seen) >= n:
-                return True
+    for start in range(0, X.shape[0], n):
+        rows = slice(start, start + n)
+        seen.update(_row_bytes(X[rows] if w is None else X[rows][w[rows] > 0]))
+        if len(seen) >= n:
+            return True
     return False
+
+
+def _row_bytes(X) -> list[bytes]:
+    if issparse(X):
+        entries = zip(X.indptr, X.indptr[1:], strict=False)
+        return [X.indices[i:j].tobytes() + X.data[i:j].tobytes() for i, j in entries]
+    rows = np.ascontiguousarray(X).view(np.dtype((np.void, X.shape[1] * X.itemsize)))
+    return rows.ravel().tolist()
