@@ -8,7 +8,7 @@ unit: products with X are up to a third faster this way, and so are sums over un
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -63,11 +63,12 @@ class Workspaces:
     def borrow(self, network: Network, n_rows: int, dtype: DTypeLike) -> Iterator[Workspace]:
         """Context manager for exclusive use of a workspace for blocks of `n_rows` rows."""
         free = self._free.setdefault(network, [])
-        try:
+        workspace = None
+        with suppress(IndexError):
             workspace = free.pop()
-        except IndexError:
-            workspace = Workspace.of(network, n_rows, dtype)
-        if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:
+            if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:
+                workspace = None  # released before the larger one is allocated
+        if workspace is None:
             workspace = Workspace.of(network, n_rows, dtype)
         try:
             yield workspace
