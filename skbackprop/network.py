@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -180,13 +180,15 @@ class Network:
             )
         return np.concatenate([Theta.ravel() for Theta in matrices])
 
-    def reshape(self, theta: NDArray) -> list[NDArray]:
+    def reshape(self, theta: NDArray, order: Literal["C", "F"] = "C") -> list[NDArray]:
         """Split a vector into matrices: the inverse of `unroll`, without a copy.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
             The unrolled parameters, or another vector of this length, such as a gradient.
+        order : {"C", "F"}, default="C"
+            Whether each matrix is unrolled row by row, as `unroll` does it, or column by column.
 
         Returns
         -------
@@ -205,7 +207,7 @@ class Network:
                 f"parameters; got an array of shape {theta.shape}."
             )
         return [
-            theta[start:stop].reshape(shape)
+            theta[start:stop].reshape(shape, order=order)
             for start, stop, shape in zip(self._ends, self._ends[1:], self.shapes, strict=False)
         ]
 
@@ -466,7 +468,7 @@ def _multiply(A, B: NDArray, out: NDArray) -> None:
         # An outer product as a matrix product is several times slower.
         multiply = np.multiply if A.shape[1] == 1 else np.matmul
         multiply(A, B, out=out)
-    elif _has_few_entries(A):
+    elif _has_few_entries(A) and not B.flags.c_contiguous:
         for unit, weights in enumerate(B.T):
             out[:, unit] = A @ weights
     else:
@@ -477,18 +479,18 @@ def _multiply_transposed(delta: NDArray, A, out: NDArray) -> None:
     """Write delta^T A to `out`; A is dense or sparse."""
     if not issparse(A):
         np.matmul(delta.T, A, out=out)
-    elif _has_few_entries(A):
+    elif _has_few_entries(A) and not out.T.flags.c_contiguous:
         transposed = A.T
         for unit, errors in enumerate(delta.T):
             out[unit] = transposed @ errors
     else:
-        out[...] = (A.T @ delta).T
+        out.T[...] = A.T @ delta
 
 
 def _has_few_entries(A) -> bool:
-    """Whether products unit by unit are quicker, which need no transpose of Theta.
+    """Whether products unit by unit are quicker, because they need no transpose of Theta.
 
-    In a mini-batch of sparse rows that would be most of the work.
+    For a few sparse rows the transpose would be most of the work.
     """
     return A.nnz < 2 * A.shape[1]
 

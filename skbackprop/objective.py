@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
 
+from skbackprop.blas import add_multiple
 from skbackprop.interrupts import Cancellation
 from skbackprop.network import Network, as_float
 from skbackprop.penalties import PENALTIES, PenaltyTerm
@@ -102,20 +104,38 @@ def block_sums(
     """
     X, y, sample_weight = block
     workspace = workspace or Workspace.of(network, X.shape[0], X.dtype)
-    layers, deltas, gradient = workspace.first(X.shape[0])
+    workspace = workspace.first(X.shape[0])
     thetas = network.reshape(theta.astype(X.dtype, copy=False))
-    propagation = network.propagate(thetas, X, out=layers, dropout=dropout)
-    delta = propagation.logits
-    costs = network.loss_record.cost_and_delta(delta, one_hot(y, network.n_outputs, X.dtype))
-    weight = float(X.shape[0])
-    if sample_weight is not None:
-        weight = float(sample_weight.sum())
-        costs = costs * sample_weight
-        delta *= sample_weight[:, np.newaxis]
-    network.back_propagate(
-        thetas, propagation, delta, out=network.reshape(gradient), deltas=deltas, dropout=dropout
+    Y = one_hot(y, network.n_outputs, X.dtype)
+    gradients = network.reshape(workspace.gradient)
+    cost = _cost_and_gradients(
+        network, thetas, X, Y, sample_weight, workspace, gradients, dropout=dropout
     )
-    return BlockSums(weight, float(costs.sum(dtype=np.float64)), gradient)
+    weight = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+    return BlockSums(weight, cost, workspace.gradient)
+
+
+def _cost_and_gradients(
+    network: Network,
+    thetas: list[NDArray],
+    X,
+    Y: NDArray,
+    factors: NDArray | None,
+    workspace: Workspace,
+    out: list[NDArray],
+    dropout: list[NDArray] | None = None,
+) -> float:
+    """The sum of the examples' costs times their factors; its gradients are written to `out`."""
+    propagation = network.propagate(thetas, X, out=workspace.layers, dropout=dropout)
+    delta = propagation.logits
+    costs = network.loss_record.cost_and_delta(delta, Y)
+    if factors is not None:
+        costs = costs * factors
+        delta *= factors[:, np.newaxis]
+    network.back_propagate(
+        thetas, propagation, delta, out=out, deltas=workspace.deltas, dropout=dropout
+    )
+    return float(costs.sum(dtype=np.float64))
 
 
 class CostAndGradient(NamedTuple):
@@ -435,24 +455,29 @@ class Batches:
     """J and its gradient from one mini-batch after another, while theta moves.
 
     The costs of a batch, divided by the number of its rows times the mean weight of all rows,
-    stand for the mean cost; the penalty stays lambda/m with the full m. Over batches of one
-    size that make up all rows the mean of the estimates is J.
+    estimate the mean cost; the penalty is lambda/m with the full m. Over batches of equal size
+    that contain all rows the mean of the estimates is J.
 
-    All is done in the precision of the rows and in arrays that are kept from batch to batch.
+    All arithmetic has the precision of the rows and uses arrays that are kept from batch to
+    batch. With sparse rows each Theta^(l) is stored column by column: the weights of a feature
+    are then adjacent, and products with a few entries per row need no transpose.
 
     Parameters
     ----------
     objective : Objective
         J.
     theta : ndarray of shape (n_parameters,)
-        Where to begin; it is copied.
+        The initial parameters; they are copied.
     batch_size : int
-        The most rows of a batch.
+        The maximum number of rows in a batch.
 
     Attributes
     ----------
     theta : ndarray of shape (n_parameters,)
-        Where the next batch is evaluated; who steps changes it in place.
+        The parameters at which the next batch is evaluated, to be changed in place. `unrolled`
+        has them in the order of `Network.unroll`.
+    order : {"C", "F"}
+        The order in which each Theta^(l) is stored.
     """
 
     def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
@@ -460,18 +485,22 @@ class Batches:
         n_rows = min(batch_size, rows.n_rows)
         self.network, self.rows = network, rows
         self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
-        self.theta = theta.astype(rows.dtype)
-        self.penalty = objective.penalty
-        self._curvature = self.penalty.curvature(rows.dtype)
+        self.order: Literal["C", "F"] = "F" if rows.sparse else "C"
+        self.theta = reordered(network, theta.astype(rows.dtype), "C", self.order)
+        self._unrolled_penalty = objective.penalty
+        penalised = reordered(network, objective.penalty.penalised, "C", self.order)
+        self.penalty = replace(objective.penalty, penalised=penalised)
         self._X = rows.room(n_rows)
         self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
+        self._factors = np.empty(n_rows, dtype=rows.dtype)
         self._workspace = Workspace.of(network, n_rows, rows.dtype)
-        self._scratch = np.empty_like(self.theta)
+        self._thetas = network.reshape(self.theta, self.order)
+        self._gradients = network.reshape(self._workspace.gradient, self.order)
         self._total = np.zeros_like(self.theta)
         self._cost, self._n_added = 0.0, 0
 
     def gradient(self, rows: slice | NDArray, dropout: list[NDArray] | None = None) -> NDArray:
-        """The gradient without the part of the penalty that has a kink, from a batch.
+        """The gradient from a batch, without the part of the penalty that has a kink.
 
         Parameters
         ----------
@@ -483,40 +512,68 @@ class Batches:
         Returns
         -------
         gradient : ndarray of shape (n_parameters,)
-            In the precision of the rows. It may be changed, and is overwritten by the next batch.
+            In the precision of the rows and the order of `theta`. It may be changed, and is
+            overwritten by the next batch.
         """
-        block = self.rows.block(rows, out=self._X)
-        n_rows = block.X.shape[0]
-        Y = one_hot(block.y, self.network.n_outputs, block.X.dtype, out=self._Y[:n_rows])
-        _, cost, gradient = block_sums(
-            self.network,
-            self.theta,
-            block._replace(y=Y),
-            dropout=dropout,
-            workspace=self._workspace,
+        X, y, weights = self.rows.block(rows, out=self._X)
+        n_rows = X.shape[0]
+        Y = one_hot(y, self.network.n_outputs, X.dtype, out=self._Y[:n_rows])
+        # Weights are relative to their mean. Not divided by the sum of the batch's own weights:
+        # each batch would then count the same, whatever the weights of its examples.
+        factors = self._factors[:n_rows]
+        factors[:] = 1.0 if weights is None else weights
+        factors /= n_rows
+        workspace = self._workspace.first(n_rows)
+        cost = _cost_and_gradients(
+            self.network, self._thetas, X, Y, factors, workspace, self._gradients, dropout
         )
-        self._cost += cost
-        self._total += gradient
+        gradient = workspace.gradient
+        self._cost += n_rows * cost
+        add_multiple(self._total, n_rows, gradient)
         self._n_added += n_rows
-        # Weights are relative to their mean. Not the weight that the batch happens to have: that
-        # would make each batch count the same, whatever its examples weigh.
-        gradient /= n_rows
-        if self.penalty.l2:
-            gradient += np.multiply(self._curvature, self.theta, out=self._scratch)
+        self.penalty.add_gradient(self.theta, gradient)
         return gradient
+
+    def unrolled(self, theta: NDArray) -> NDArray:
+        """A copy of a vector like `theta`, as float64 in the order of `Network.unroll`."""
+        return reordered(self.network, theta, self.order, "C").astype(np.float64)
 
     def mean(self) -> tuple[float, NDArray]:
         """The mean of the estimates of J and its gradient since the last call, in float64.
 
-        Each counts by its rows and was made at the theta of its batch: the mean over a pass is
-        near J and its gradient where theta has hardly moved. The penalty is that of theta now.
+        Each is weighted by its number of rows, and was made at the theta of its batch: the mean
+        over a pass is close to J and its gradient where theta has hardly moved. The penalty is
+        evaluated at the present theta.
         """
         cost = self._cost / self._n_added
-        gradient = self._total.astype(np.float64)
-        gradient /= self._n_added
+        gradient = self.unrolled(self._total) / self._n_added
         self._total.fill(0.0)
         self._cost, self._n_added = 0.0, 0
-        return self.penalty.add_smooth(self.theta.astype(np.float64), cost, gradient)
+        return self._unrolled_penalty.add_smooth(self.unrolled(self.theta), cost, gradient)
+
+
+def reordered(
+    network: Network, theta: NDArray, before: Literal["C", "F"], after: Literal["C", "F"]
+) -> NDArray:
+    """A vector of `network` with its matrices stored in another order.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    theta : ndarray of shape (n_parameters,)
+        A vector of the length of theta.
+    before, after : {"C", "F"}
+        Whether each matrix is stored row by row or column by column, now and in the result.
+
+    Returns
+    -------
+    theta : ndarray of shape (n_parameters,)
+        The same vector if the orders are the same, else a new one.
+    """
+    if before == after:
+        return theta
+    return np.concatenate([T.ravel(order=after) for T in network.reshape(theta, before)])
 
 
 def _float_rows(X, network: Network):

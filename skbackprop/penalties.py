@@ -5,10 +5,13 @@ Biases are never penalised: `w` denotes the penalised entries of theta only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
+
+from skbackprop.blas import add_multiple
 
 
 class Penalty(NamedTuple):
@@ -72,9 +75,17 @@ class PenaltyTerm:
             gradient += w
         return cost, gradient
 
-    def curvature(self, dtype: DTypeLike) -> NDArray:
-        """The second derivative of the squares: `l2` for penalised entries, 0 for the others."""
-        return (self.l2 * self.penalised).astype(dtype, copy=False)
+    def add_gradient(self, theta: NDArray, gradient: NDArray) -> None:
+        """Add the gradient of the L2 term in place, in the precision of both vectors."""
+        if self.l2:
+            of_biases = gradient[self.biases]
+            add_multiple(gradient, self.l2, theta)
+            gradient[self.biases] = of_biases
+
+    @cached_property
+    def biases(self) -> NDArray:
+        """The indices of the entries that are not penalised."""
+        return np.flatnonzero(~self.penalised)
 
     def add_kink(self, theta: NDArray, cost: float, gradient: NDArray) -> tuple[float, NDArray]:
         """Add the L1 term to a cost; returns it with the subgradient of smallest norm."""

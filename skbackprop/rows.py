@@ -476,7 +476,7 @@ def has_distinct_rows(examples: RowBlock, n: int) -> bool:
     return False
 
 
-def _row_bytes(X) -> list[bytes]:
+def _row_bytes(X) -> list:
     if issparse(X):
         entries = zip(X.indptr, X.indptr[1:], strict=False)
         return [X.indices[i:j].tobytes() + X.data[i:j].tobytes() for i, j in entries]

@@ -54,7 +54,8 @@ def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted):
     for rows in (order[:40], order[40:80], slice(80, 110), order[110:113]):  # fewer, too
         some = Objective(Network(SIZES), X[rows], y[rows], sample_weight=w[rows])
         share = w[rows].mean() / w.mean()
-        assert_allclose(batches.gradient(rows), share * some(start)[1] + penalty, atol=1e-15)
+        gradient = batches.unrolled(batches.gradient(rows))
+        assert_allclose(gradient, share * some(start)[1] + penalty, atol=1e-15)
 
 
 def test_batches_that_make_up_all_rows_have_j_and_its_gradient_as_their_mean(iris, start):
@@ -236,4 +237,7 @@ def test_sparse_batches_are_those_of_the_same_dense_rows(n_features):
         for rows in (X, csr_array(X))
     )
     for rows in (slice(0, 40), rng.permutation(60)[:13]):
-        assert_allclose(sparse.gradient(rows), dense.gradient(rows), rtol=0, atol=1e-14)
+        gradient = sparse.unrolled(sparse.gradient(rows))
+        assert_allclose(gradient, dense.gradient(rows), rtol=0, atol=1e-14)
+    assert_array_equal(sparse.unrolled(sparse.theta), theta)
+    assert_allclose(sparse.mean()[1], dense.mean()[1], rtol=0, atol=1e-14)

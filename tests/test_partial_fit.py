@@ -371,6 +371,20 @@ def test_sparse_chunks(iris):
     np.testing.assert_allclose(sparse.theta_[0], dense.theta_[0], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("solver", [SGD(nesterov=True, batch_size=20), Adam(batch_size=20)])
+def test_chunks_may_be_dense_or_sparse_in_turn(iris, solver, penalty):
+    X, y = iris
+    clf = BackpropClassifier((4,), 0.1, penalty=penalty, solver=solver, random_state=0)
+    dense, mixed = clone(clf), clone(clf)
+    for i, rows in enumerate(np.random.RandomState(0).permutation(M).reshape(5, -1)):
+        dense.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+        store = csr_array if i % 2 else np.asarray
+        mixed.partial_fit(store(X[rows]), y[rows], classes=[0, 1, 2])
+    for one, other in zip(mixed.theta_, dense.theta_, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
 def test_goes_on_from_a_fit(iris):
     X, y = iris
     clf = BackpropClassifier((3,), solver=SGD(0.1, n_samples=M), tol=0.05, random_state=0)

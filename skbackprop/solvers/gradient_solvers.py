@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from skbackprop.dropout import dropout_masks, dropout_rates
 from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
 from skbackprop.network import is_positive_integer
-from skbackprop.objective import Batches, Objective
+from skbackprop.objective import Batches, Objective, reordered
 from skbackprop.solvers.base import Preparation, Solver
 from skbackprop.solvers.learning_rates import (
     LearningRate,
@@ -157,11 +158,12 @@ class StochasticSolver(GradientSolver):
         iterate = progress.evaluate(theta)
         progress.start(iterate)
         batches = Batches(objective, theta, self.batch_size)
+        run.adopt(batches)
         exact = np.any(self.dropout) or learning_rate.follows_loss
         evaluate_every = 1 if exact else self.evaluate_every
         while progress.running:
             self._epoch(batches, run, progress.cancellation)
-            theta = batches.theta.astype(np.float64)
+            theta = batches.unrolled(batches.theta)
             previous = iterate.loss
             iterate = Iterate.of(theta, objective, *batches.mean(), estimated=True)
             if (progress.n_iter + 1) % evaluate_every == 0 or progress.may_end(iterate):
@@ -236,8 +238,9 @@ class StochasticSolver(GradientSolver):
         """
         with quiet_overflow(), objective.running(cancellation) as objective:
             batches = Batches(objective, theta, self.batch_size)
+            run.adopt(batches)
             self._epoch(batches, run, cancellation)
-            theta, (loss, gradient) = batches.theta.astype(np.float64), batches.mean()
+            theta, (loss, gradient) = batches.unrolled(batches.theta), batches.mean()
             loss = loss if np.isfinite(theta).all() else np.nan
             return Iterate.of(theta, objective, loss, gradient, estimated=True)
 
@@ -263,6 +266,14 @@ class StochasticRun:
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0
+    # The order of theta's entries in the arrays of the step rule, see `Batches`.
+    order: Literal["C", "F"] = "C"
+
+    def adopt(self, batches: Batches) -> None:
+        """Bring the arrays of the step rule into the order of `batches`."""
+        if self.order != batches.order:
+            before, self.order = self.order, batches.order
+            self.step.reorder(lambda v: reordered(batches.network, v, before, self.order))
 
     @property
     def mean_weight(self) -> float:

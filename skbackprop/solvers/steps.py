@@ -7,9 +7,12 @@ cost as much as the arithmetic. Where the penalty has a kink it is given
 
 from collections.abc import Callable
 from copy import copy
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+
+from skbackprop.blas import add_multiple
 
 # Entries that stay in a core's cache through all operations of a step: large networks' steps take
 # a quarter less time.
@@ -45,6 +48,11 @@ class MomentumStep:
             self.velocity = copy(last.velocity)
         return self
 
+    def reorder(self, reordered: Callable[[NDArray], NDArray]) -> None:
+        """Apply a change of the order of theta's entries to the velocity."""
+        if self.velocity is not None:
+            self.velocity = reordered(self.velocity)
+
     def __call__(
         self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
     ) -> None:
@@ -55,8 +63,7 @@ class MomentumStep:
         v *= self.momentum
         if self.nesterov:
             theta -= v
-        gradient *= rate
-        v -= gradient
+        add_multiple(v, -rate, gradient)
         if proximal is None:
             theta += v
         else:
@@ -65,8 +72,7 @@ class MomentumStep:
             proximal(theta, rate, theta)
             np.subtract(theta, x, out=v)
         if self.nesterov:
-            np.multiply(v, self.momentum, out=gradient)
-            theta += gradient
+            add_multiple(theta, self.momentum, v)
 
 
 class AdamStep:
@@ -95,6 +101,11 @@ class AdamStep:
             self.moments, self.n_steps = copy(last.moments), last.n_steps
         return self
 
+    def reorder(self, reordered: Callable[[NDArray], NDArray]) -> None:
+        """Apply a change of the order of theta's entries to the moments."""
+        if self.moments is not None:
+            self.moments = np.array([reordered(moment) for moment in self.moments])
+
     def __call__(
         self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
     ) -> None:
@@ -103,25 +114,20 @@ class AdamStep:
             self.moments = np.zeros((3, len(theta)), dtype=theta.dtype)
         self.moments = self.moments.astype(theta.dtype, copy=False)
         self.n_steps += 1
-        # The share of the newest in a mean with weights 1, beta, beta^2, ...: by that the means
-        # need no correction for the zeros they start at.
-        share, share_of_square = (
-            (1.0 - beta) / (1.0 - beta**self.n_steps) for beta in (self.beta_1, self.beta_2)
-        )
+        # The sums of the weights: dividing by them corrects the moments for their start at 0.
+        total, total_of_squares = (1.0 - beta**self.n_steps for beta in (self.beta_1, self.beta_2))
+        rate, epsilon = (x * sqrt(total_of_squares) for x in (rate, self.epsilon))
         for start in range(0, len(theta), CACHED):
             part = slice(start, start + CACHED)
-            mean, mean_square, step = self.moments[:, part]
-            np.subtract(gradient[part], mean, out=step)
-            step *= share
-            mean += step
-            squares = np.square(gradient[part], out=gradient[part])
-            squares -= mean_square
-            squares *= share_of_square
-            mean_square += squares
+            (mean, mean_square, step), g = self.moments[:, part], gradient[part]
+            mean *= self.beta_1
+            add_multiple(mean, 1.0 - self.beta_1, g)
+            mean_square *= self.beta_2
+            add_multiple(mean_square, 1.0 - self.beta_2, np.square(g, out=g))
             np.sqrt(mean_square, out=step)
-            step += self.epsilon
+            step += epsilon
             np.divide(rate, step, out=step)
-            theta[part] -= np.multiply(step, mean, out=gradient[part])
+            add_multiple(theta[part], -1.0 / total, np.multiply(step, mean, out=g))
         if proximal is not None:
             proximal(theta, self.moments[2], theta)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 import cluster
+import epochs
 import evaluation
 import files
 import grid_search
@@ -32,6 +33,7 @@ from timing import Comparison, Shares
 
 BENCHMARKS = {
     "evaluation": evaluation,
+    "epochs": epochs,
     "cost": time_to_cost,
     "accuracy": time_to_accuracy,
     "passes": passes,
