@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
     from sklearn.callback import with_callbacks as with_callbacks
-
-    # Stack frames that the decorator adds between `fit` and its caller.
-    DECORATOR_FRAMES = 1
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
@@ -24,8 +21,6 @@ except ImportError:  # scikit-learn < 1.9
     def with_callbacks(method):
         """Return `method` unchanged."""
         return method
-
-    DECORATOR_FRAMES = 0
 
 
 class RunCallbacks:

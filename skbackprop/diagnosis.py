@@ -1,6 +1,5 @@
 """Warnings after a fit that has not converged or is of no use: the measured cause, a remedy."""
 
-import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -8,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from skbackprop.callbacks import DECORATOR_FRAMES
-from skbackprop.exceptions import CollapsedFitWarning
+from skbackprop.exceptions import CollapsedFitWarning, warn_caller
 from skbackprop.labels import Labels
 from skbackprop.monitoring import quiet_overflow
 from skbackprop.objective import Objective
@@ -71,9 +69,8 @@ class Remark(NamedTuple):
     category: type[Warning]
 
     def warn(self) -> None:
-        """Issue the warning at the line that called fit."""
-        # The frames of fit and of this method lie above that line.
-        warnings.warn(self.message, self.category, stacklevel=3 + DECORATOR_FRAMES)
+        """Issue the warning at the user's line that called fit."""
+        warn_caller(self.message, self.category)
 
 
 def remark_on(

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -92,8 +91,19 @@ class Labels(NamedTuple):
         """K, the number of output units."""
         return 1 if self.one_unit else len(self.classes)
 
-    def encode(self, y) -> NDArray:
+    def encode(self, y, name: str = "y") -> NDArray:
         """Encode labels as class indices, shape (m,), or if multilabel as targets, shape (m, K).
+
+        Parameters
+        ----------
+        y : {ndarray, sparse matrix} of shape (m,), (m, 1) or (m, n_labels)
+            The labels.
+        name : str, default="y"
+            Name of the argument in error messages.
+
+        Returns
+        -------
+        encoded : ndarray
 
         Raises
         ------
@@ -101,22 +111,24 @@ class Labels(NamedTuple):
             If `y` has a label that is not among the classes, a wrong number of columns, or, if
             multilabel, a value that is neither 0 nor 1.
         """
+        y = np.asarray(y.toarray() if issparse(y) else y)
         if self.kind == "multilabel":
-            Y = np.asarray(y.toarray() if issparse(y) else y)
-            if Y.ndim != 2 or Y.shape[1] != len(self.classes):
+            if y.ndim != 2 or y.shape[1] != len(self.classes):
                 raise ValueError(
-                    f"The target must be an indicator matrix with {len(self.classes)} columns; "
-                    f"got shape {Y.shape}."
+                    f"{name} must be an indicator matrix with {len(self.classes)} columns; "
+                    f"got shape {y.shape}."
                 )
-            other = Y if Y.dtype.kind in "US" else Y[(Y != 0) & (Y != 1)]
+            other = y if y.dtype.kind in "US" else y[(y != 0) & (y != 1)]
             if other.size:
                 raise ValueError(
-                    "A multilabel target must be 1 where a label holds and 0 where it does not; "
-                    f"got {', '.join(map(repr, other.ravel()[:5].tolist()))}."
+                    f"{name}, a multilabel target, must be 1 where a label holds and 0 where it "
+                    f"does not; got {', '.join(map(repr, other.ravel()[:5].tolist()))}."
                 )
             # Fortran order, like the logits that the targets are subtracted from.
-            return np.asfortranarray(Y, dtype=np.float32)
-        y = column_or_1d(y, warn=True)
+            return np.asfortranarray(y, dtype=np.float32)
+        if y.ndim != 1 and y.shape[1:] != (1,):
+            raise ValueError(f"{name} must have one label for each row; got shape {y.shape}.")
+        y = y.ravel()
         texts = [labels.dtype.kind in "OSU" for labels in (self.classes, y)]
         if texts[0] == texts[1]:
             indices = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
@@ -125,7 +137,7 @@ class Labels(NamedTuple):
             unknown = np.ones(len(y), dtype=bool)
         if unknown.any():
             raise ValueError(
-                f"The target has labels {np.unique(y[unknown]).tolist()} that are not among the "
+                f"{name} has labels {np.unique(y[unknown]).tolist()} that are not among the "
                 f"classes {self.classes.tolist()}."
             )
         return indices

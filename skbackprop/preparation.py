@@ -8,15 +8,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
+from skbackprop.exceptions import warn_caller
 from skbackprop.labels import Labels
 from skbackprop.network import Network, is_positive_integer
 from skbackprop.rows import RowBlock, check_weights, is_mapped
 
 # Accepted formats of X; other dtypes are converted to float64.
 X_FORMAT = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+# The usual cause of an X_val that is not like X.
+UNTRANSFORMED = (
+    "In a Pipeline, X_val reaches the classifier untransformed. To have it transformed like X, "
+    'enable metadata routing, create the Pipeline with transform_input=["X_val"], and call '
+    "set_fit_request(X_val=True, y_val=True) of the classifier."
+)
 
 
 class Examples(NamedTuple):
@@ -59,7 +68,7 @@ def examples_of(
     seen = copy(estimator)
     X, y = validate_data(seen, X, y, multi_output=True, reset=reset, **X_FORMAT)
     labels = labels_of(y) if labels_of else Labels.of(y, estimator.output_activation == "softmax")
-    rows = RowBlock(X, labels.encode(y), check_weights(sample_weight, X.shape[0]))
+    rows = RowBlock(X, _encoded(labels, y, "y"), check_weights(sample_weight, X.shape[0]))
     return Examples(seen, labels, network_of(estimator, X.shape[1], labels), rows)
 
 
@@ -88,9 +97,46 @@ def validation_examples(
         raise ValueError("X_val and y_val go together, sample_weight_val only with them.")
     if X_val is None:
         return None
-    X, y = validate_data(examples.seen, X_val, y_val, reset=False, multi_output=True, **X_FORMAT)
+    X = _checked_features(examples.seen, X_val)
+    try:
+        y = check_array(y_val, accept_sparse="csr", ensure_2d=False, dtype=None)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Invalid y_val: {error}") from error
+    if y.shape[0] != X.shape[0]:
+        raise ValueError(f"X_val has {X.shape[0]} rows, y_val has {y.shape[0]}.")
     weights = check_weights(sample_weight_val, X.shape[0], "sample_weight_val")
-    return RowBlock(X, examples.labels.encode(y), weights)
+    return RowBlock(X, _encoded(examples.labels, y, "y_val"), weights)
+
+
+def _checked_features(seen: Any, X_val):
+    """Check X_val, which must have the features of the training examples."""
+    named = BaseEstimator()
+    try:
+        X = check_array(X_val, **X_FORMAT)
+        # Finds the names, if there are any.
+        validate_data(named, X_val, skip_check_array=True)
+        if X.shape[1] != seen.n_features_in_:
+            raise ValueError(f"it has {X.shape[1]} features, X has {seen.n_features_in_}.")
+        sides = [hasattr(estimator, "feature_names_in_") for estimator in (seen, named)]
+        if all(sides):
+            validate_data(seen, X_val, reset=False, skip_check_array=True)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Invalid X_val: {error}\n{UNTRANSFORMED}") from error
+    if any(sides) and not all(sides):
+        with_names, without = ("X", "X_val") if sides[0] else ("X_val", "X")
+        message = f"{with_names} has feature names, {without} has none. {UNTRANSFORMED}"
+        warn_caller(message, UserWarning)
+    return X
+
+
+def _encoded(labels: Labels, y, name: str) -> NDArray:
+    """Encode labels, with scikit-learn's warning if they are a column."""
+    if not labels.multilabel and y.shape[1:] == (1,):
+        warn_caller(
+            f"A column-vector {name} was passed when a 1d array was expected; use {name}.ravel().",
+            DataConversionWarning,
+        )
+    return labels.encode(y, name)
 
 
 def given_starts(estimator: Any, examples: Examples, theta_init) -> list[NDArray]:

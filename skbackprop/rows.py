@@ -442,13 +442,13 @@ def check_weights(
     if w.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional; got shape {w.shape}.")
     if len(w) != n_rows:
-        raise ValueError(f"X and {name} have inconsistent numbers of rows: {n_rows} and {len(w)}.")
+        raise ValueError(f"{name} has {len(w)} entries for {n_rows} rows.")
     if not np.isfinite(w).all():
         raise ValueError(f"{name} contains NaN or infinity.")
     if (w < 0).any():
         raise ValueError(f"{name} has negative values; weights must be at least 0.")
     if not w.any():
-        raise ValueError(f"{name} is zero for every example: there is nothing to fit.")
+        raise ValueError(f"{name} is zero for every example.")
     return w
 
 

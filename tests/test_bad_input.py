@@ -59,7 +59,7 @@ BAD_DATA = [
         "MultiOutputClassifier",
         y=np.column_stack([np.arange(40) % 3, np.arange(40) % 4]),
     ),
-    case("weights of another length", "inconsistent", fit={"sample_weight": np.ones(39)}),
+    case("weights of another length", "has 39 entries", fit={"sample_weight": np.ones(39)}),
     case("negative weight", "negative", fit={"sample_weight": -np.ones(40)}),
     case("one negative weight", "negative", fit={"sample_weight": [-1e-9] + [1.0] * 39}),
     case("all-zero weights", "sample_weight is zero", fit={"sample_weight": np.zeros(40)}),
@@ -154,13 +154,21 @@ BAD_FIT_ARGUMENTS = [
     case("X_val alone", "X_val and y_val go together", fit={"X_val": X}),
     case("y_val alone", "X_val and y_val go together", fit={"y_val": Y}),
     case("weights alone", "sample_weight_val only with", fit={"sample_weight_val": np.ones(40)}),
-    case("X_val of other features", "2 features", fit={"X_val": X[:, :2], "y_val": Y}),
-    case("X_val with NaN", "NaN", fit={"X_val": with_entry(X, np.nan), "y_val": Y}),
-    case("y_val too short", "inconsistent", fit={"X_val": X, "y_val": Y[1:]}),
-    case("unknown label", "maybe.*no.*yes", fit={"X_val": X[:2], "y_val": ["yes", "maybe"]}),
+    case("X_val of other features", "X_val.*2 features", fit={"X_val": X[:, :2], "y_val": Y}),
+    case("X_val with NaN", "X_val.*NaN", fit={"X_val": with_entry(X, np.nan), "y_val": Y}),
+    case("X_val of text", "X_val.*could not convert", fit={"X_val": [["a"] * 3], "y_val": ["no"]}),
+    case("a vector for X_val", "X_val.*2D array", fit={"X_val": X[:, 0], "y_val": Y}),
+    case(
+        "y_val with NaN",
+        "y_val.*NaN",
+        fit={"X_val": X, "y_val": np.full(40, np.nan)},
+    ),
+    case("two columns of y_val", "y_val.*2", fit={"X_val": X, "y_val": np.column_stack([Y, Y])}),
+    case("y_val too short", "X_val has 40 rows, y_val has 39", fit={"X_val": X, "y_val": Y[1:]}),
+    case("unknown label", "y_val.*maybe.*no.*yes", fit={"X_val": X[:1], "y_val": ["maybe"]}),
     case(
         "validation weights too short",
-        "inconsistent",
+        "sample_weight_val has 3 entries for 40 rows",
         fit={"X_val": X, "y_val": Y, "sample_weight_val": np.ones(3)},
     ),
     case(
@@ -286,7 +294,7 @@ def test_validation_rows_with_other_names():
 
 
 def test_multilabel_validation_with_another_number_of_labels():
-    with pytest.raises(ValueError, match=r"2 columns.*\(40, 3\)"):
+    with pytest.raises(ValueError, match=r"y_val.*2 columns.*\(40, 3\)"):
         small().fit(X, Y_MULTILABEL, X_val=X, y_val=np.ones((40, 3), dtype=int))
 
 

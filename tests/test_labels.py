@@ -102,10 +102,12 @@ def test_bool_labels_give_bool_predictions(rows):
 
 def test_a_column_of_labels_is_taken_with_scikit_learns_warning(rows):
     X, y = rows
-    with pytest.warns(DataConversionWarning, match="column-vector"):
+    with pytest.warns(DataConversionWarning, match="column-vector y was") as caught:
         clf = small().fit(X, y[:, np.newaxis])
     np.testing.assert_array_equal(clf.theta_[0], small().fit(X, y).theta_[0])
     assert clf.predict(X).shape == (120,)
+    # At the line that called fit.
+    assert [w.filename for w in caught] == [__file__]
 
 
 @pytest.mark.parametrize(

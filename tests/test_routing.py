@@ -1,13 +1,16 @@
 """Validation data and weights on their way through pipelines and searches."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.datasets import load_wine
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skbackprop import BackpropClassifier
 
@@ -70,5 +73,33 @@ def test_a_search_hands_on_validation_data_and_weights(wine):
 
 def test_a_label_that_only_the_validation_data_have(wine):
     X, X_val, y, y_val = wine
-    with pytest.raises(ValueError, match=r"labels \['merlot'\] that are not among the classes"):
+    with pytest.raises(ValueError, match=r"y_val has labels \['merlot'\] that are not among"):
         early_stopping().fit(X, y, X_val=X_val, y_val=np.full(len(y_val), "merlot"))
+
+
+# -- without routing, X_val reaches the classifier as it is -------------------------------------
+
+UNTRANSFORMED = r'(?s)X_val.*untransformed.*transform_input=\["X_val"\]'
+
+
+@pytest.mark.parametrize("dtype", [object, "string", "category"])
+def test_categories_that_the_pipeline_has_not_encoded(dtype):
+    frame = pd.DataFrame({"colour": pd.Series(["red", "blue"] * 20, dtype=dtype)})
+    y = np.arange(40) % 2
+    pipeline = Pipeline([("encode", OneHotEncoder()), ("net", early_stopping())])
+    with pytest.raises(ValueError, match=UNTRANSFORMED):
+        pipeline.fit(frame, y, net__X_val=frame, net__y_val=y)
+
+
+def test_numbers_that_the_pipeline_has_not_scaled(wine):
+    X, X_val, y, y_val = wine
+    frame, frame_val = pd.DataFrame(X).add_prefix("f"), pd.DataFrame(X_val).add_prefix("f")
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", early_stopping())])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pipeline.fit(frame, y, net__X_val=frame_val, net__y_val=y_val)
+    assert len(caught) == 1
+    assert "X_val has feature names, X has none" in str(caught[0].message)
+    assert "transform_input" in str(caught[0].message)
+    # At the line that called fit of the pipeline.
+    assert caught[0].filename == __file__

@@ -564,7 +564,7 @@ def test_checked_weights_are_a_float_vector():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1, 1], "X and weights have inconsistent numbers of rows: 3 and 2"),
+        ([1, 1], "weights has 2 entries for 3 rows"),
         ([[1], [1], [1]], r"weights must be one-dimensional; got shape \(3, 1\)"),
         ([1, -1, 1], "weights has negative values"),
         ([1, np.nan, 1], "weights contains NaN or infinity"),
