@@ -6,7 +6,7 @@ is what forward propagation stores.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,9 @@ def identity(z: NDArray) -> None:
 def times_identity_derivative(delta: NDArray, a: NDArray) -> None:
     """Multiply delta by g'(z) = 1: delta is unchanged."""
 
+
+# The names that type checkers know; the table may have more.
+ActivationName = Literal["logistic", "tanh", "relu", "identity"]
 
 ACTIVATIONS: dict[str, Activation] = {
     "logistic": Activation(logistic, times_logistic_derivative),

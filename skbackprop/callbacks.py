@@ -6,21 +6,28 @@ here then does nothing.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
-    from sklearn.callback import with_callbacks as with_callbacks
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Placeholder without callbacks."""
 
-    def with_callbacks(method):
-        """Return `method` unchanged."""
+    def _with_callbacks(method):
         return method
+
+
+Method = TypeVar("Method", bound=Callable)
+
+
+def with_callbacks(method: Method) -> Method:
+    """Decorate `fit` to release its callbacks at the end; without callbacks, change nothing."""
+    return _with_callbacks(method)
 
 
 class RunCallbacks:

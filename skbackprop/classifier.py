@@ -1,23 +1,28 @@
 """`BackpropClassifier`: the scikit-learn estimator; the mathematics is in other modules."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
+from skbackprop.activations import ActivationName
 from skbackprop.callbacks import CallbackSupportMixin, FitCallbacks, with_callbacks
 from skbackprop.diagnosis import Remark, remark_on, remark_on_interrupt
-from skbackprop.fitted import FittedNetworkMixin, fitted_attributes, result_attributes
+from skbackprop.fitted import FittedNetwork, fitted_attributes, result_attributes
 from skbackprop.interrupts import Cancellation, shielded
+from skbackprop.losses import LossName, OutputName
 from skbackprop.monitoring import StoppingRule
 from skbackprop.objective import Objective
 from skbackprop.parameter_names import accepts_lambda, translated
+from skbackprop.penalties import PenaltyName
 from skbackprop.prediction import Validator
 from skbackprop.preparation import (
     Examples,
@@ -29,16 +34,19 @@ from skbackprop.preparation import (
     weigh_classes,
 )
 from skbackprop.rows import ArrayRows
-from skbackprop.solvers import Solver, solver_of
-from skbackprop.streaming import has_partial_fit, next_chunk
+from skbackprop.solvers import Solver, SolverName, solver_of
+from skbackprop.streaming import available_if_streaming, next_chunk
 from skbackprop.threads import resolve_n_jobs
 from skbackprop.training import Outcome, Training
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Address of the published documentation; the HTML view of an estimator links to it.
 DOCUMENTATION = "https://skbackprop.readthedocs.io/en/stable"
 
 
-class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMixin, BaseEstimator):
+class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, FittedNetwork):
     r"""Multi-layer perceptron classifier, trained by back propagation and L-BFGS by default.
 
     Minimises, over the parameters :math:`\Theta^{(l)}` of a feed-forward network h,
@@ -186,23 +194,23 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
         reg_lambda: float = 1.0,
-        init_epsilon: float | str = "auto",
-        solver: str | Solver = "lbfgs",
+        init_epsilon: float | Literal["auto"] = "auto",
+        solver: SolverName | Solver = "lbfgs",
         *,
-        activation: str | Sequence[str] = "logistic",
-        output_activation: str = "logistic",
-        loss: str = "cross_entropy",
-        penalty: str = "l2",
+        activation: ActivationName | Sequence[ActivationName] = "logistic",
+        output_activation: OutputName = "logistic",
+        loss: LossName = "cross_entropy",
+        penalty: PenaltyName = "l2",
         max_iter: int = 1000,
         tol: float = 1e-4,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
-        class_weight: dict | str | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -250,7 +258,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
     _doc_link_module = "skbackprop"
     _doc_link_template = f"{DOCUMENTATION}/generated/skbackprop.{{estimator_name}}.html"
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters; ``"lambda"`` is accepted for `reg_lambda`.
 
         Parameters
@@ -309,7 +317,7 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
         y_val=None,
         sample_weight_val: ArrayLike | None = None,
         theta_init: ArrayLike | Sequence[ArrayLike] | None = None,
-    ) -> "BackpropClassifier":
+    ) -> Self:
         """Fit the network: minimise J over its parameters.
 
         Parameters
@@ -402,10 +410,10 @@ class BackpropClassifier(CallbackSupportMixin, FittedNetworkMixin, ClassifierMix
                 raise interrupt
         return self
 
-    @available_if(has_partial_fit)
+    @available_if_streaming
     def partial_fit(
         self, X, y, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
-    ) -> "BackpropClassifier":
+    ) -> Self:
         """Update the parameters by one epoch of a stochastic solver over a chunk of rows.
 
         Parameters

@@ -1,11 +1,13 @@
 """The fitted part of the estimator: its attributes, its predictions and its pickled form."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skbackprop.history import History, counted
@@ -39,13 +41,15 @@ def result_attributes(result: OptimizeResult, history: History) -> dict:
     }
 
 
-class FittedNetworkMixin:
+class FittedNetwork(BaseEstimator):
     """Derived attributes, predictions and pickling of a fitted classifier."""
 
     theta_: list[NDArray]
     network_: Network
     classes_: NDArray
     history_: History
+    n_features_in_: int
+    feature_names_in_: NDArray
     loss_: float
     n_iter_: int
     optimize_result_: OptimizeResult
@@ -61,7 +65,7 @@ class FittedNetworkMixin:
 
     def __getstate__(self):
         """The state in plain containers, so that skops needs to trust few types."""
-        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
+        state = dict(super().__getstate__())
         if "network_" in state:
             network = state["network_"]
             state["network_"] = (
@@ -83,7 +87,7 @@ class FittedNetworkMixin:
                 "_labels": Labels(*state["_labels"]),
                 "optimize_result_": OptimizeResult(state["optimize_result_"]),
             }
-        super().__setstate__(state)  # type: ignore[misc]
+        super().__setstate__(state)
 
     @property
     def loss_curve_(self) -> list[float]:

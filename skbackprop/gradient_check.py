@@ -1,5 +1,7 @@
 """Gradient checking: back propagation compared with finite differences."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

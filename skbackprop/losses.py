@@ -9,7 +9,7 @@ Y is an array of targets in [0, 1], of the same shape as Z.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,10 @@ def softmax_squared_error(Z: NDArray, Y: NDArray) -> NDArray:
     Z *= 2.0
     return cost
 
+
+# The names that type checkers know; the table may have more.
+OutputName = Literal["logistic", "softmax"]
+LossName = Literal["cross_entropy", "squared_error"]
 
 LOSSES: dict[tuple[str, str], Loss] = {
     ("logistic", "cross_entropy"): Loss(logistic, logistic_cross_entropy),

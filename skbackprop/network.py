@@ -1,5 +1,7 @@
 """The network: shapes, unrolling, initialisation, forward and back propagation."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 
-from skbackprop.activations import ACTIVATIONS, Activation
-from skbackprop.losses import LOSSES, Loss
+from skbackprop.activations import ACTIVATIONS, Activation, ActivationName
+from skbackprop.losses import LOSSES, Loss, LossName, OutputName
 
 # The width of [-epsilon, epsilon] must not overflow.
 LARGEST_EPSILON = sys.float_info.max / 2
@@ -94,9 +96,9 @@ class Network:
     def __init__(
         self,
         layer_sizes: Sequence[int],
-        activation: str | Sequence[str] = "logistic",
-        output_activation: str = "logistic",
-        loss: str = "cross_entropy",
+        activation: ActivationName | Sequence[ActivationName] = "logistic",
+        output_activation: OutputName = "logistic",
+        loss: LossName = "cross_entropy",
     ):
         sizes = tuple(layer_sizes) if isinstance(layer_sizes, Iterable) else ()
         if len(sizes) < 2 or not all(is_positive_integer(size) for size in sizes):

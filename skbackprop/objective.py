@@ -1,5 +1,7 @@
 """The cost J and its gradient D: sums over row blocks, then divided by m and penalised once."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -14,7 +16,7 @@ from scipy.sparse import csr_array, issparse
 from skbackprop.blas import add_multiple
 from skbackprop.interrupts import Cancellation
 from skbackprop.network import Network, as_float
-from skbackprop.penalties import PENALTIES, PenaltyTerm
+from skbackprop.penalties import PENALTIES, PenaltyName, PenaltyTerm
 from skbackprop.rows import ArrayRows, RowBlock, check_weights
 from skbackprop.threads import resolve_n_jobs, single_threaded_blas
 from skbackprop.workspace import Workspace
@@ -37,11 +39,11 @@ class BlockSums(NamedTuple):
     cost: float
     gradient: NDArray
 
-    def copy(self) -> "BlockSums":
+    def copy(self) -> BlockSums:
         """A copy with a float64 gradient, to which other sums can be added."""
         return self._replace(gradient=self.gradient.astype(np.float64))
 
-    def add_(self, other: "BlockSums") -> "BlockSums":
+    def add_(self, other: BlockSums) -> BlockSums:
         """The sums over both sets of examples; the gradient of `self` is changed in place."""
         np.add(self.gradient, other.gradient, out=self.gradient)
         return BlockSums(self.weight + other.weight, self.cost + other.cost, self.gradient)
@@ -227,7 +229,7 @@ class Objective:
         y: ArrayLike,
         *,
         reg_lambda: float = 0.0,
-        penalty: str = "l2",
+        penalty: PenaltyName = "l2",
         sample_weight: ArrayLike | None = None,
         n_jobs: int | None = None,
     ):
@@ -245,9 +247,9 @@ class Objective:
         rows: ArrayRows,
         *,
         reg_lambda: float = 0.0,
-        penalty: str = "l2",
+        penalty: PenaltyName = "l2",
         weight: float | None = None,
-    ) -> "Objective":
+    ) -> Objective:
         """J over a source of rows, such as one of your own.
 
         Parameters
@@ -392,7 +394,7 @@ class Objective:
         batches.gradient(rows, dropout)
         return batches.mean()
 
-    def on(self, rows: ArrayRows) -> "Objective":
+    def on(self, rows: ArrayRows) -> Objective:
         """The same J on other rows, with the same penalty.
 
         Parameters
@@ -409,7 +411,7 @@ class Objective:
         other.rows = rows
         return other
 
-    def astype(self, dtype: DTypeLike) -> "Objective":
+    def astype(self, dtype: DTypeLike) -> Objective:
         """The same J with arithmetic in another precision.
 
         Parameters
@@ -425,7 +427,7 @@ class Objective:
         return self.on(self.rows.astype(dtype))
 
     @contextmanager
-    def running(self, cancellation: Cancellation | None = None) -> Iterator["Objective"]:
+    def running(self, cancellation: Cancellation | None = None) -> Iterator[Objective]:
         """Context manager for several evaluations that share threads and buffers.
 
         Without it, each evaluation creates and releases its own. No thread outlives the context,

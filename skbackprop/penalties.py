@@ -6,7 +6,7 @@ Biases are never penalised: `w` denotes the penalised entries of theta only.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Penalty(NamedTuple):
     l1: float
     l2: float
 
+
+PenaltyName = Literal["l2", "l1"]
 
 PENALTIES: dict[str, Penalty] = {
     "l2": Penalty(l1=0.0, l2=1.0),

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import OptimizeResult
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 
+from skbackprop.callbacks import Method
 from skbackprop.fitted import fitted_attributes, result_attributes
 from skbackprop.history import Entry, append
 from skbackprop.interrupts import Cancellation
@@ -62,6 +64,11 @@ def has_partial_fit(estimator: Any) -> bool:
     if reason:
         raise AttributeError(reason)
     return True
+
+
+def available_if_streaming(method: Method) -> Method:
+    """Decorate `partial_fit`: it exists only if `has_partial_fit`."""
+    return available_if(has_partial_fit)(method)
 
 
 def next_chunk(

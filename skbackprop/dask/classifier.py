@@ -1,8 +1,11 @@
 """`DaskBackpropClassifier`: scikit-learn's conventions over Dask collections."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
+from typing import Any, Literal
 
 import dask.array as da
 import numpy as np
@@ -11,14 +14,17 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
+from skbackprop.activations import ActivationName
 from skbackprop.classifier import BackpropClassifier
 from skbackprop.dask.collections import Parts, require_same_features
 from skbackprop.dask.rows import Partition, PartitionedRows, as_task
 from skbackprop.dask.schedulers import Cluster, Threads, scheduler_of
 from skbackprop.fitted import FEATURE_ATTRIBUTES
 from skbackprop.labels import Labels
+from skbackprop.losses import LossName, OutputName
 from skbackprop.parameter_names import accepts_lambda
 from skbackprop.partitions import Facts, as_floats, pick, quotas, totals
+from skbackprop.penalties import PenaltyName
 from skbackprop.preparation import (
     Examples,
     class_factors,
@@ -27,7 +33,7 @@ from skbackprop.preparation import (
     weigh_classes,
 )
 from skbackprop.rows import ArrayRows, RowBlock, check_weights
-from skbackprop.solvers import Solver
+from skbackprop.solvers import Solver, SolverName
 from skbackprop.threads import resolve_n_jobs
 
 
@@ -77,23 +83,23 @@ class_weight, warm_start : object
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
         reg_lambda: float = 1.0,
-        init_epsilon: float | str = "auto",
-        solver: str | Solver = "lbfgs",
+        init_epsilon: float | Literal["auto"] = "auto",
+        solver: SolverName | Solver = "lbfgs",
         *,
-        activation: str | Sequence[str] = "logistic",
-        output_activation: str = "logistic",
-        loss: str = "cross_entropy",
-        penalty: str = "l2",
+        activation: ActivationName | Sequence[ActivationName] = "logistic",
+        output_activation: OutputName = "logistic",
+        loss: LossName = "cross_entropy",
+        penalty: PenaltyName = "l2",
         max_iter: int = 1000,
         tol: float = 1e-4,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         n_init: int = 1,
-        class_weight: dict | str | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
         warm_start: bool = False,
         n_jobs: int | None = None,
-        random_state=None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
         client=None,
     ):
@@ -223,13 +229,14 @@ class_weight, warm_start : object
             tuple(partitions), scheduler, float(weight / n_rows), dtype, factors, weighted
         )
 
-    @property
-    def partial_fit(self):
-        """There is none."""
+    def _no_partial_fit(self):
+        """Not available."""
         raise AttributeError(
-            "DaskBackpropClassifier has no partial_fit: its solvers look at all rows. Use "
+            "DaskBackpropClassifier has no partial_fit, because its solvers need all rows. Use "
             "partial_fit of BackpropClassifier on one partition after the other."
         )
+
+    partial_fit: Any = property(_no_partial_fit)
 
     # -- what a fit has found --------------------------------------------------------------
 

@@ -4,6 +4,8 @@ Each solver is an object with options of its own. It derives from `BaseEstimator
 ``get_params`` and ``set_params``. A name such as "lbfgs" stands for a solver with default options.
 """
 
+from typing import Literal
+
 from sklearn.base import clone
 
 from skbackprop.solvers.base import Solver
@@ -31,6 +33,8 @@ __all__ = [
     "Solver",
     "TimeDecay",
 ]
+
+SolverName = Literal["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
 
 SOLVERS: dict[str, type[Solver]] = {
     "lbfgs": LBFGS,
