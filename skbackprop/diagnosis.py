@@ -101,16 +101,16 @@ def remark_on(
     if outcome.status.success:
         message = f"The network is of no use: {collapse}"
         return Remark(message, CollapsedFitWarning) if collapse else None
-    best = outcome.best
+    best, name = outcome.best, solver.name or type(solver).__name__
     advice = [
         solver.advice(outcome.status),
         unlike_spreads(objective),
         collapse and f"Besides, {collapse}",
     ]
     return Remark(
-        f"{type(solver).__name__} stopped before it converged: {outcome.message} The best "
-        f"parameters have J = {best.loss:.8g}, largest gradient entry {best.gradient_max:.3g} "
-        f"(tol={tol:g}), after {outcome.n_iter} iterations, {outcome.n_evaluations} evaluations. "
+        f"The solver {name!r} has not converged. {outcome.message} "
+        f"Best J = {best.loss:.8g}, largest gradient entry {best.gradient_max:.3g} (tol={tol:g}), "
+        f"{outcome.n_iter} iterations, {outcome.n_evaluations} evaluations. "
         + " ".join(filter(None, advice)),
         ConvergenceWarning,
     )

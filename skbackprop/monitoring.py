@@ -23,16 +23,16 @@ class Status(Enum):
 
     RUNNING = "running", False, "The solver is running."
     CONVERGED = "converged", True, "The largest gradient entry {gradient_max:.3g} is at most tol."
-    MAX_ITER = "max_iter", False, "max_iter={max_iter} iterations are done."
+    MAX_ITER = "max_iter", False, "The limit of max_iter={max_iter} iterations was reached."
     NO_CHANGE = (
         "no_change",
         False,
-        "J, now {loss:.8g}, has not become lower for {n_iter_no_change} iterations.",
+        "J, now {loss:.8g}, has not decreased for {n_iter_no_change} iterations.",
     )
     EARLY_STOPPING = (
         "early_stopping",
         True,
-        "The validation cost has not become lower for {n_iter_no_change} iterations.",
+        "The validation cost has not decreased for {n_iter_no_change} iterations.",
     )
     CONVERGED_PAST_BEST = (
         "early_stopping",

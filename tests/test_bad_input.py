@@ -131,8 +131,8 @@ BAD_SOLVER_OPTIONS = [
 
 # What the mathematics or a method does not allow.
 REFUSED = [
-    case("l1 with bfgs", "BFGS.*l1.*lbfgs", solver="bfgs", penalty="l1"),
-    case("l1 with cg", "CG.*l1.*lbfgs", solver=CG(), penalty="l1"),
+    case("l1 with bfgs", "'bfgs'.*l1.*lbfgs", solver="bfgs", penalty="l1"),
+    case("l1 with cg", "'cg'.*l1.*lbfgs", solver=CG(), penalty="l1"),
     case(
         "dropout without hidden layers", "dropout", hidden_layer_sizes=(), solver=SGD(dropout=0.5)
     ),

@@ -167,7 +167,7 @@ def test_a_fit_that_neither_converges_nor_predicts_says_both_in_one_warning(iris
     clf = BackpropClassifier((), 1e6, max_iter=20, tol=0.0)
     _, category, message = fitted(clf, X, y, theta_init=np.zeros(5))
     assert category is ConvergenceWarning
-    assert "stopped before it converged" in message
+    assert "has not converged" in message
     assert "Besides, it predicts the same for every row" in message
 
 

@@ -124,7 +124,7 @@ def test_a_tol_beyond_the_precision_ends_and_says_so(iris, solver):
 
 @pytest.mark.parametrize("solver", [SGD(TimeDecay(1e-300)), GradientDescent(1e-300)])
 def test_no_lower_j_ends_a_fit_with_a_warning(iris, solver):
-    with pytest.warns(ConvergenceWarning, match=r"has not become lower for 5 iterations.*rate"):
+    with pytest.warns(ConvergenceWarning, match=r"has not decreased for 5 iterations.*rate"):
         clf = small(solver=solver, n_iter_no_change=5).fit(*iris)
     assert clf.n_iter_ == 5
     assert not clf.optimize_result_.success

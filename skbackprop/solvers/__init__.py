@@ -37,12 +37,7 @@ __all__ = [
 SolverName = Literal["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
 
 SOLVERS: dict[str, type[Solver]] = {
-    "lbfgs": LBFGS,
-    "bfgs": BFGS,
-    "cg": CG,
-    "gradient_descent": GradientDescent,
-    "sgd": SGD,
-    "adam": Adam,
+    str(solver.name): solver for solver in (LBFGS, BFGS, CG, GradientDescent, SGD, Adam)
 }
 
 

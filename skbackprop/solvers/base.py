@@ -39,6 +39,8 @@ class Solver(BaseEstimator):
     Options are searched as nested parameters: ``solver__momentum``.
     """
 
+    # Name in messages; for the solvers of this package also in ``solver="lbfgs"``.
+    name: str | None = None
     # Whether the solver steps after each mini-batch (required by `partial_fit`).
     stochastic = False
     # Whether several starts may run at the same time.
@@ -59,8 +61,8 @@ class Solver(BaseEstimator):
         if status is Status.MAX_ITER:
             return "Increase max_iter, or tol if this is near enough."
         return (
-            "Rounding, or a kink of J, hides what would be lower: increase tol if this is near "
-            "enough; else try float64 rows, or tanh instead of relu."
+            "Rounding or a kink of J prevents a further decrease: increase tol if this is near "
+            "enough; else use float64 rows, or tanh instead of relu."
         )
 
     @abstractmethod

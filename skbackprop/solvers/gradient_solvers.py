@@ -30,11 +30,13 @@ class GradientSolver(Solver):
     learning_rate: float | LearningRate
 
     def advice(self, status: Status) -> str:
-        return (
-            f"Try a smaller learning rate than {self.learning_rate!r} if J rises or jumps, a "
-            "larger one or more max_iter if it falls slowly, a larger n_iter_no_change if "
-            "momentum makes it swing, or the solver 'lbfgs'."
-        )
+        if status is Status.MAX_ITER:
+            return (
+                f"Increase max_iter, adjust the learning rate of {self.learning_rate!r}, or use "
+                "'lbfgs'."
+            )
+        patience = ", a larger n_iter_no_change," if status is Status.NO_CHANGE else ""
+        return f"Use a smaller learning rate than {self.learning_rate!r}{patience} or 'lbfgs'."
 
     @abstractmethod
     def step_rule(self) -> StepRule:
@@ -53,6 +55,8 @@ class GradientDescent(GradientSolver):
     nesterov : bool, default=False
         Whether the momentum is Nesterov's; needs a momentum above 0.
     """
+
+    name = "gradient_descent"
 
     def __init__(
         self,
@@ -122,8 +126,8 @@ class StochasticSolver(GradientSolver):
     def check(self, objective: Objective) -> None:
         if not hasattr(objective.rows, "block"):
             raise ValueError(
-                f"{type(self).__name__} picks single rows for its mini-batches, which these rows "
-                "do not allow. Use a solver over all rows, such as 'lbfgs'."
+                f"The solver {self.name!r} picks single rows for its mini-batches, which these "
+                "rows do not allow. Use a solver over all rows, such as 'lbfgs'."
             )
         learning_rate_of(self.learning_rate)
         if not is_positive_integer(self.batch_size):
@@ -310,6 +314,8 @@ class SGD(StochasticSolver):
         batches' estimates. With dropout or an `Adaptive` learning rate it is after each epoch.
     """
 
+    name = "sgd"
+
     def __init__(
         self,
         learning_rate: float | LearningRate = 0.1,
@@ -356,6 +362,8 @@ class Adam(StochasticSolver):
     ----------
     D. P. Kingma and J. L. Ba, "Adam: a method for stochastic optimization", 2015.
     """
+
+    name = "adam"
 
     def __init__(
         self,

@@ -89,6 +89,7 @@ class LBFGS(SciPySolver):
         times parameters exceed 1.7e7, until the relative decrease of J is below 1e-7.
     """
 
+    name = "lbfgs"
     method = "L-BFGS-B"
 
     def __init__(
@@ -147,8 +148,8 @@ class _SmoothSolver(SciPySolver):
         super().check(objective)
         if objective.penalty.l1:
             raise ValueError(
-                f"The solver {type(self).__name__!r} needs a cost with a derivative everywhere, "
-                "which the penalty 'l1' does not have at 0. Use 'lbfgs' or a gradient solver."
+                f"The solver {self.name!r} needs a cost with a derivative everywhere, which the "
+                "penalty 'l1' does not have at 0. Use 'lbfgs' or a gradient solver."
             )
 
 
@@ -164,6 +165,7 @@ class BFGS(_SmoothSolver):
         As for `LBFGS`.
     """
 
+    name = "bfgs"
     method = "BFGS"
 
     def check(self, objective: Objective) -> None:
@@ -171,8 +173,8 @@ class BFGS(_SmoothSolver):
         p = objective.n_parameters
         if p > MAX_BFGS_PARAMETERS:
             raise ValueError(
-                f"The solver 'bfgs' keeps a {p} x {p} matrix for this network; it is refused "
-                f"beyond {MAX_BFGS_PARAMETERS} parameters. Use 'lbfgs'."
+                f"The solver {self.name!r} would store a {p} x {p} matrix for this network; at "
+                f"most {MAX_BFGS_PARAMETERS} parameters are allowed. Use 'lbfgs'."
             )
 
 
@@ -187,4 +189,5 @@ class CG(_SmoothSolver):
         As for `LBFGS`.
     """
 
+    name = "cg"
     method = "CG"
