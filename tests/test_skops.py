@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -74,6 +78,37 @@ def test_loads_with_the_stated_types_and_predicts_the_same_bits(case, tmp_path):
     loaded = io.load(file, trusted=trusted)
     for method in ("predict", "predict_proba", "predict_log_proba", "decision_function"):
         np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
+
+
+# Types of scikit-learn's objects around the classifier, from the second table of the same page.
+AROUND = {
+    "imputer": (make_pipeline(SimpleImputer(), network()), ["numpy.dtype"]),
+    "selection": (
+        make_pipeline(SelectKBest(k=2), network()),
+        ["sklearn.feature_selection._univariate_selection.f_classif"],
+    ),
+    "search": (
+        GridSearchCV(network(), {"reg_lambda": [0.1, 1]}, cv=StratifiedKFold(3)),
+        [
+            "sklearn.metrics._scorer._PassthroughScorer",
+            "sklearn.model_selection._split.StratifiedKFold",
+        ],
+    ),
+    "calibration": (
+        CalibratedClassifierCV(network(), cv=3),
+        ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AROUND)
+def test_what_is_around_the_classifier_loads_with_the_stated_types(case):
+    model, more = AROUND[case]
+    kept = io.dumps(model.fit(X, y))
+    # Other versions may need fewer: which, skops and scikit-learn decide.
+    assert set(io.get_untrusted_types(data=kept)) <= {*TRUSTED, *more}
+    loaded = io.loads(kept, trusted=TRUSTED + more)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 def test_nothing_is_loaded_that_is_not_trusted():
