@@ -50,6 +50,7 @@ numpydoc_show_class_members = False  # the template of the class does it
 numpydoc_xref_param_type = False
 # What these pages show has a docstring, with every parameter under its own name, in order.
 numpydoc_validation_checks = {"GL08", "PR01", "PR02", "PR03", "PR07"}
+numpydoc_validation_exclude = {r"\.Status$"}  # the parameters of an enum are Python's
 
 # The groups of the gallery, and the order in them, are written by hand.
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -19,7 +19,20 @@ NEAR = 10.0
 
 
 class Status(Enum):
-    """Why a run ended: the status word, whether it counts as success, and the message."""
+    """Why a run ended.
+
+    RUNNING, CONVERGED, MAX_ITER, NO_CHANGE, EARLY_STOPPING, CONVERGED_PAST_BEST, CALLBACK,
+    DIVERGED, FAILED or INTERRUPTED.
+
+    Attributes
+    ----------
+    word : str
+        `status` of `optimize_result_`, such as "converged".
+    success : bool
+        Whether it counts as success.
+    sentence : str
+        The message, with names in braces for its values.
+    """
 
     RUNNING = "running", False, "The solver is running."
     CONVERGED = "converged", True, "The largest gradient entry {gradient_max:.3g} is at most tol."
@@ -245,18 +258,54 @@ class Progress:
         self._sampled, self._decides = sampled, decides
 
     def evaluate(self, theta: NDArray) -> Iterate:
-        """Evaluate J and its gradient in this stage; raises `Cancelled` after an interrupt."""
+        """Evaluate J and its gradient in this stage.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters; not copied, so they must not be changed afterwards.
+
+        Returns
+        -------
+        iterate : Iterate
+
+        Raises
+        ------
+        Cancelled
+            After an interrupt; a solver lets it pass.
+        """
         self.cancellation.check()
         self.n_evaluations += not self._sampled
         return Iterate.at(theta, self._objective)
 
     def may_end(self, estimate: Iterate) -> bool:
-        """Whether the run may end with an iterate, so that an estimate is not enough."""
+        """Whether the run may end with this iterate, so that an estimate is not enough.
+
+        Parameters
+        ----------
+        estimate : Iterate
+            The iterate, estimated from mini-batches.
+
+        Returns
+        -------
+        near : bool
+        """
         near = not estimate.gradient_max > NEAR * self.rule.tol
         return near or self.n_iter + 1 >= self.rule.max_iter
 
     def start(self, iterate: Iterate) -> Status:
-        """Report the iterate that a stage starts from; returns the status of the run."""
+        """Report the iterate that a stage starts from.
+
+        Parameters
+        ----------
+        iterate : Iterate
+            The result of `evaluate`.
+
+        Returns
+        -------
+        status : Status
+            The status of the run.
+        """
         self._last = iterate.theta
         if self._sampled:
             self._print(iterate, None)
@@ -281,9 +330,18 @@ class Progress:
         return self.status
 
     def advance(self, iterate: Iterate) -> Status:
-        """Report the result of an iteration; returns the status of the run.
+        """Report the result of an iteration.
 
-        An estimated iterate is recorded; of it only the validation cost is judged.
+        Parameters
+        ----------
+        iterate : Iterate
+            The result of `evaluate`, or an estimate. An estimate is recorded, but only its
+            validation cost is judged.
+
+        Returns
+        -------
+        status : Status
+            The status of the run.
         """
         step_length = float(np.linalg.norm(iterate.theta - self._last))
         self._last = iterate.theta
@@ -319,7 +377,19 @@ class Progress:
             self._n_since_lowest = 0
 
     def end(self, status: Status, **facts: object) -> Status:
-        """End the run with a status; `facts` are values for its message."""
+        """End the run.
+
+        Parameters
+        ----------
+        status : Status
+            Why it ends.
+        **facts : object
+            Values for the message of the status.
+
+        Returns
+        -------
+        status : Status
+        """
         self.status = status
         self.message = status.sentence.format(
             n_iter=self.n_iter, n_since_lowest=self._n_since_lowest, **vars(self.rule), **facts
@@ -369,7 +439,15 @@ class Progress:
         return Best(*found, validation, exact, self.n_iter)
 
     def correct(self, n_iter: int, iterate: Iterate) -> None:
-        """Put into the history what J over all rows is where an iteration led."""
+        """Replace the J of an iteration in the history by J over all rows.
+
+        Parameters
+        ----------
+        n_iter : int
+            The iteration.
+        iterate : Iterate
+            Its result, evaluated over all rows.
+        """
         for i, entry in enumerate(self.entries):
             if entry.iteration == n_iter > 0:
                 loss, gradient_max = iterate.loss, iterate.gradient_max

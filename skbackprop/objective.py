@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
+from sklearn.utils import assert_all_finite
 
 from skbackprop.blas import add_multiple
 from skbackprop.interrupts import Cancellation
@@ -206,8 +207,9 @@ class Objective:
     Raises
     ------
     ValueError
-        If shapes, class indices or targets do not fit the network, lambda is negative or not
-        finite, or weights are negative, not finite or all zero.
+        If shapes, class indices or targets do not fit the network, X has NaN or infinite
+        entries, lambda is negative or not finite, or weights are negative, not finite or all
+        zero.
 
     Examples
     --------
@@ -583,6 +585,7 @@ def _float_rows(X, network: Network):
     X = network.check_inputs(X)
     if not X.shape[0]:
         raise ValueError("X has no rows.")
+    assert_all_finite(X, input_name="X")
     return X
 
 

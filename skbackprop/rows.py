@@ -236,24 +236,58 @@ class ArrayRows:
         return self.examples.sample_weight is None or bool(self.examples.sample_weight.any())
 
     def is_large(self, network: Network) -> bool:
-        """Whether a pass over the rows is large enough to benefit from threads."""
+        """Whether a pass over the rows is large enough to benefit from threads.
+
+        Parameters
+        ----------
+        network : Network
+            The network that the rows pass through.
+        """
         products = self.n_rows * network.n_parameters
         return products * self.dtype.itemsize > THREADING_BYTES
 
     def astype(self, dtype: DTypeLike) -> "ArrayRows":
-        """The same rows with arithmetic in another precision."""
+        """The same rows with arithmetic in another precision.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float32 or float64.
+        """
         return replace(self, dtype=np.dtype(dtype))
 
     def on_threads(self, n_threads: int) -> "ArrayRows":
-        """The same rows with another number of threads."""
+        """The same rows with another number of threads.
+
+        Parameters
+        ----------
+        n_threads : int
+            The number.
+        """
         return replace(self, n_threads=n_threads)
 
     def every_nth(self, n: int, first: int = 0) -> "ArrayRows":
-        """One in n rows from `first` on, evenly spaced; a view if X is dense."""
+        """One in n rows, evenly spaced; a view if X is dense.
+
+        Parameters
+        ----------
+        n : int
+            The distance of the rows.
+        first : int, default=0
+            The first row.
+        """
         return replace(self, examples=self.examples.take(slice(first, None, n)))
 
     def gather(self, n: int) -> RowBlock:
-        """At most n rows, evenly spaced; the stride is odd, because classes may alternate."""
+        """A sample of evenly spaced rows in memory.
+
+        The distance of the rows is odd, because classes may alternate.
+
+        Parameters
+        ----------
+        n : int
+            The largest number of rows.
+        """
         return self.block(slice(None, None, ceil(self.n_rows / n) | 1))
 
     def block(self, rows: slice | NDArray, out: NDArray | None = None) -> RowBlock:
@@ -277,7 +311,13 @@ class ArrayRows:
         return RowBlock(X, y if y is None else y[rows], w if w is None else w[rows])
 
     def room(self, n_rows: int) -> NDArray | None:
-        """A buffer for `n_rows` rows of X; None if `block` has to allocate one each time."""
+        """A buffer for rows of X; None if `block` has to allocate one each time.
+
+        Parameters
+        ----------
+        n_rows : int
+            The number of rows.
+        """
         X = self.examples.X
         # From any other array NumPy would copy all rows first.
         if not isinstance(X, np.ndarray) or X.dtype != self.dtype or not X.flags.c_contiguous:
@@ -321,7 +361,15 @@ class ArrayRows:
         return self._pass(function, lambda rows: rows._add_up(function))
 
     def fill(self, function: BlockFunction, out: NDArray) -> None:
-        """Write ``function(block)``, an array with one row per example, to the rows of `out`."""
+        """Write ``function(block)`` of all blocks to an array.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(block, workspace)`` returns an array with one row per example.
+        out : ndarray of shape (m, ...)
+            The array.
+        """
         self._pass(function, lambda rows: rows._fill(function, out))
 
     def _pass(self, function: BlockFunction, task: Callable[["ArrayRows"], T]) -> T:

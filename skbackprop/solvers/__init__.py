@@ -8,7 +8,7 @@ from typing import Literal
 
 from sklearn.base import clone
 
-from skbackprop.solvers.base import Solver
+from skbackprop.solvers.base import Preparation, Solver
 from skbackprop.solvers.gradient_solvers import SGD, Adam, GradientDescent
 from skbackprop.solvers.learning_rates import (
     Adaptive,
@@ -30,6 +30,7 @@ __all__ = [
     "GradientDescent",
     "LearningRate",
     "OneCycle",
+    "Preparation",
     "Solver",
     "TimeDecay",
 ]

@@ -351,12 +351,22 @@ class Adam(StochasticSolver):
     ----------
     learning_rate : float or learning rate, default=0.001
         A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay of the running means of the gradient and of its square, in [0, 1).
+    beta_1 : float, default=0.9
+        Decay of the running mean of the gradient, in [0, 1).
+    beta_2 : float, default=0.999
+        Decay of the running mean of the squared gradient, in [0, 1).
     epsilon : float, default=1e-8
         Added to the root of the mean square, positive.
-    batch_size, shuffle, dropout, n_samples, evaluate_every
-        As for `SGD`.
+    batch_size : int, default=200
+        Rows of a mini-batch, as for `SGD`.
+    shuffle : bool, default=True
+        Whether each epoch takes the rows in a new random order.
+    dropout : float or sequence of float, default=0.0
+        The probability that a hidden unit is dropped in a step, as for `SGD`.
+    n_samples : int, optional
+        The total number of rows for `partial_fit`, as for `SGD`.
+    evaluate_every : int, default=5
+        Number of epochs between evaluations of J over all rows, as for `SGD`.
 
     References
     ----------
