@@ -1,4 +1,4 @@
-"""Warnings after a fit that has not converged or is of no use: the measured cause, a remedy."""
+"""Warnings after a fit that has not converged or has collapsed: the measured cause, a remedy."""
 
 from functools import partial
 from typing import NamedTuple
@@ -99,7 +99,7 @@ def remark_on(
     """
     collapse = collapse_of(objective, labels, outcome.best.theta)
     if outcome.status.success:
-        message = f"The network is of no use: {collapse}"
+        message = f"The fit has collapsed: {collapse}"
         return Remark(message, CollapsedFitWarning) if collapse else None
     best, name = outcome.best, solver.name or type(solver).__name__
     advice = [
@@ -133,7 +133,7 @@ def unlike_spreads(objective: Objective) -> str:
     if not len(C) or C.max() < UNLIKE_SPREADS * C.min():
         return ""
     return (
-        f"The standard deviations of the features reach from {C.min():.3g} to {C.max():.3g}: put "
+        f"The standard deviations of the features range from {C.min():.3g} to {C.max():.3g}: put "
         "a StandardScaler before the classifier (MaxAbsScaler for sparse rows)."
     )
 
@@ -180,8 +180,8 @@ def collapse_of(objective: Objective, labels: Labels, theta: NDArray) -> str:
             return ""
         cause = _cause(objective, thetas, sample)
     return (
-        "it predicts the same for every row, and no probability differs by more than "
-        f"{ALIKE:g} between any two. {cause}"
+        "the network predicts the same for every row, and no probability differs by more than "
+        f"{ALIKE:g} between any two rows. {cause}"
     )
 
 
@@ -207,7 +207,7 @@ def _cause(objective: Objective, thetas: list[NDArray], sample: RowBlock) -> str
     strength = (objective.penalty.l1 or objective.penalty.l2) * weight
     if strength and weight < m / 10:
         return (
-            f"The sample weights sum to {weight:.3g} over {m} rows, and lambda counts against "
+            f"The sample weights of the {m} rows sum to {weight:.3g}, and lambda is divided by "
             f"this sum: multiply the weights by {m / weight:.3g}, or set reg_lambda to "
             f"{strength * weight / m:.3g}."
         )
@@ -223,9 +223,9 @@ def _cause(objective: Objective, thetas: list[NDArray], sample: RowBlock) -> str
     n_logistic = network.activation.count("logistic")
     if n_logistic > 1 and strength:
         return (
-            f"Each logistic layer shrinks what it passes on, and there are {n_logistic}; with "
-            f"reg_lambda={strength:.3g} nothing comes through: use tanh or relu, fewer layers, "
-            "or a smaller reg_lambda."
+            f"The variation of the inputs decreases in each of the {n_logistic} logistic layers; "
+            f"with reg_lambda={strength:.3g} none is left: use tanh or relu, fewer layers, or a "
+            "smaller reg_lambda."
         )
     if strength:
         return f"The penalty outweighs the costs: choose a reg_lambda smaller than {strength:.3g}."

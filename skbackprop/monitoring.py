@@ -14,7 +14,7 @@ from skbackprop.history import Entry, Table
 from skbackprop.interrupts import Cancellation
 from skbackprop.objective import Objective
 
-# How many times tol an estimate of the gradient has to be for convergence to be out of question.
+# J is evaluated exactly if the largest entry of an estimated gradient is at most this times tol.
 NEAR = 10.0
 
 

@@ -252,7 +252,7 @@ class Objective:
         penalty: PenaltyName = "l2",
         weight: float | None = None,
     ) -> Objective:
-        """J over a source of rows, such as one of your own.
+        """J over a source of rows, which may be user-defined.
 
         Parameters
         ----------
@@ -456,15 +456,15 @@ class Objective:
 
 
 class Batches:
-    """J and its gradient from one mini-batch after another, while theta moves.
+    """Estimates of J and its gradient from mini-batches, between which theta changes.
 
-    The costs of a batch, divided by the number of its rows times the mean weight of all rows,
-    estimate the mean cost; the penalty is lambda/m with the full m. Over batches of equal size
-    that contain all rows the mean of the estimates is J.
+    The mean cost is estimated by the costs of the batch, divided by its number of rows times the
+    mean weight of all rows. The penalty keeps the factor lambda/m with the full m. At a fixed
+    theta, the mean of the estimates over batches of equal size that make up all rows is J.
 
-    All arithmetic has the precision of the rows and uses arrays that are kept from batch to
-    batch. With sparse rows each Theta^(l) is stored column by column: the weights of a feature
-    are then adjacent, and products with a few entries per row need no transpose.
+    The arithmetic is in the precision of the rows; all batches use the same arrays. With sparse
+    rows each Theta^(l) is stored column by column: the weights of a feature are then adjacent,
+    and products with a few entries per row need no transpose.
 
     Parameters
     ----------
@@ -478,8 +478,8 @@ class Batches:
     Attributes
     ----------
     theta : ndarray of shape (n_parameters,)
-        The parameters at which the next batch is evaluated, to be changed in place. `unrolled`
-        has them in the order of `Network.unroll`.
+        The parameters at which the next batch is evaluated. The solver changes them in place.
+        `unrolled` returns them in the order of `Network.unroll`.
     order : {"C", "F"}
         The order in which each Theta^(l) is stored.
     """
@@ -516,14 +516,14 @@ class Batches:
         Returns
         -------
         gradient : ndarray of shape (n_parameters,)
-            In the precision of the rows and the order of `theta`. It may be changed, and is
-            overwritten by the next batch.
+            In the precision of the rows and the order of `theta`. The caller may change it; the
+            next call overwrites it.
         """
         X, y, weights = self.rows.block(rows, out=self._X)
         n_rows = X.shape[0]
         Y = one_hot(y, self.network.n_outputs, X.dtype, out=self._Y[:n_rows])
-        # Weights are relative to their mean. Not divided by the sum of the batch's own weights:
-        # each batch would then count the same, whatever the weights of its examples.
+        # Weights are relative to their mean. Dividing by the sum of the batch's weights would give
+        # each batch the same influence, whatever its weights.
         factors = self._factors[:n_rows]
         factors[:] = 1.0 if weights is None else weights
         factors /= n_rows
@@ -545,9 +545,9 @@ class Batches:
     def mean(self) -> tuple[float, NDArray]:
         """The mean of the estimates of J and its gradient since the last call, in float64.
 
-        Each is weighted by its number of rows, and was made at the theta of its batch: the mean
-        over a pass is close to J and its gradient where theta has hardly moved. The penalty is
-        evaluated at the present theta.
+        Estimates are weighted by their numbers of rows. Each was computed at the theta of its
+        batch, so the mean over a pass is close to J and its gradient if theta has hardly changed.
+        The penalty is that of the current theta.
         """
         cost = self._cost / self._n_added
         gradient = self.unrolled(self._total) / self._n_added

@@ -109,12 +109,12 @@ def translated(
     foreign = [name for name in params if name in INSTEAD and name not in own]
     if foreign:
         raise refusal(
-            "BackpropClassifier has other names; "
+            "BackpropClassifier has other parameter names: "
             + "; ".join(f"instead of {name!r} write {INSTEAD[name]}" for name in foreign)
             + "."
         )
     if "lambda" in params and "reg_lambda" in params:
-        raise ValueError('"lambda" and "reg_lambda" are one parameter; set one of them.')
+        raise ValueError('"lambda" and "reg_lambda" are the same parameter; set only one of them.')
     return {"reg_lambda" if name == "lambda" else name: params[name] for name in params}
 
 

@@ -1,4 +1,4 @@
-"""What is done where a partition of the rows is, and what a fit has to know of all of them."""
+"""Functions of one partition of the rows, and of the facts about all of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from skbackprop.rows import ArrayRows, RowBlock, check_weights
 
 
 class Job(NamedTuple):
-    """A function of the rows of a partition, and what has to be known to make these."""
+    """A function of the rows of a partition, with all that is needed to build these rows."""
 
     function: Callable[[ArrayRows], Any]
     factors: NDArray | None
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     cancellation: Cancellation | None
 
     def __call__(self, first: int, X, coded: tuple, picked: NDArray | None) -> Any:
-        """The function of one row in `step` from the first on."""
+        """The value of the function for one row in `step`, from `first` on."""
         y, w = coded
         examples = RowBlock(as_floats(X), y, w)
         if picked is not None:
@@ -43,32 +43,32 @@ class Job(NamedTuple):
 
 
 def as_floats(X):
-    """A partition as an array or CSR of floats; the same object where it is one."""
+    """A partition as an array or CSR of floats; unchanged if it is one."""
     X = check_array(X, ensure_all_finite=False, ensure_min_samples=0, **X_FORMAT)
-    # What has come over a network may begin at any byte, which each product would copy.
+    # Data from a network may not be aligned in memory; each product would copy them.
     return X if issparse(X) else np.require(X, requirements="A")
 
 
 def concatenated(parts: Sequence) -> Any:
-    """Arrays, or matrices in CSR, below each other; None stays None."""
+    """Concatenate the rows of arrays or CSR matrices; None stays None."""
     if parts[0] is None:
         return None
     return vstack(parts, format="csr") if issparse(parts[0]) else np.concatenate(parts)
 
 
 class Facts(NamedTuple):
-    """What a client has to know of a partition; of an empty one nothing.
+    """The facts about a partition that a fit needs; an empty partition has none.
 
     Parameters
     ----------
     n_rows : int
-        How many rows it has.
+        Number of rows.
     features : dict
-        The attributes that an estimator has of its features.
+        The fitted attributes that describe the features.
     dtype : dtype
-        The precision of its features.
+        The precision of the features.
     labels : ndarray
-        Its different labels, or some rows of a multilabel target.
+        The distinct labels, or some rows of a multilabel target.
     """
 
     n_rows: int
@@ -78,7 +78,7 @@ class Facts(NamedTuple):
 
 
 def examine(name: str, X, y, sample_weight) -> Facts | None:
-    """The facts of a partition, or what is wrong with it."""
+    """The facts about a partition; raises an error that names it if its data are invalid."""
     try:
         check_consistent_length(X, y, sample_weight)
         if not X.shape[0]:
@@ -94,7 +94,7 @@ def examine(name: str, X, y, sample_weight) -> Facts | None:
 
 
 def partition_weights(sample_weight) -> NDArray | None:
-    """Checked weights; those of one partition may all be zero."""
+    """Checked weights, which may all be zero in a single partition."""
     if sample_weight is None:
         return None
     w = np.asarray(sample_weight, dtype=np.float64)
@@ -102,9 +102,9 @@ def partition_weights(sample_weight) -> NDArray | None:
 
 
 def code(name: str, X, y, sample_weight, labels: Labels) -> tuple[NDArray, NDArray | None]:
-    """Class indices (or targets) and weights; computed where X is, which is not looked at."""
+    """Class indices (or targets) and weights; X is not used but determines the worker."""
     try:
-        # As for X: series and frames become arrays.
+        # Series and dataframes become arrays, like X.
         y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)
         return labels.encode(y), partition_weights(sample_weight)
     except ValueError as error:
@@ -112,7 +112,7 @@ def code(name: str, X, y, sample_weight, labels: Labels) -> tuple[NDArray, NDArr
 
 
 def strata(labels: Labels, coded: tuple) -> NDArray:
-    """The class of each row; examples of several labels have none to be told apart by."""
+    """The class of each row; 0 for all rows of a multilabel target."""
     y, _ = coded
     return np.zeros(len(y), dtype=int) if labels.multilabel else y
 
@@ -127,7 +127,7 @@ def totals(labels: Labels, coded: tuple, picked: NDArray | None, weigh: bool) ->
 
 
 def pick(labels: Labels, coded: tuple, quota: NDArray, seed: int) -> tuple[NDArray, NDArray]:
-    """The numbers of the rows that stay, and of those set aside: so many of each class."""
+    """The numbers of the rows for training, and of those set aside: `quota` of each class."""
     y, rng = strata(labels, coded), np.random.RandomState(seed)
     aside = np.zeros(len(y), dtype=bool)
     for k, n in enumerate(quota):
@@ -136,14 +136,14 @@ def pick(labels: Labels, coded: tuple, quota: NDArray, seed: int) -> tuple[NDArr
 
 
 def quotas(counts: NDArray, fraction: float) -> NDArray:
-    """How many rows of each class each partition sets aside.
+    """The number of rows of each class that each partition sets aside.
 
     Parameters
     ----------
     counts : ndarray of shape (n_partitions, n_classes)
-        How many there are.
+        Number of rows of each class.
     fraction : float
-        The part to set aside: at least a row of each class, and not the last one.
+        The fraction to set aside: at least one row of each class, and not all.
     """
     n = counts.sum(axis=0)
     if n.min() < 2:

@@ -94,7 +94,9 @@ def validation_examples(
 ) -> RowBlock | None:
     """Check and encode the validation examples given to `fit`; None if there are none."""
     if (X_val is None) != (y_val is None) or (X_val is None and sample_weight_val is not None):
-        raise ValueError("X_val and y_val go together, sample_weight_val only with them.")
+        raise ValueError(
+            "X_val and y_val must be given together, sample_weight_val only with them."
+        )
     if X_val is None:
         return None
     X = _checked_features(examples.seen, X_val)

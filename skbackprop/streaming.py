@@ -38,28 +38,28 @@ def has_partial_fit(estimator: Any) -> bool:
     reason = None
     if not getattr(solver, "stochastic", False):
         reason = (
-            f"partial_fit needs a stochastic solver, 'sgd' or 'adam'; solver={estimator.solver!r} "
-            "minimises J over all rows at once."
+            f"partial_fit requires a stochastic solver, 'sgd' or 'adam'; "
+            f"solver={estimator.solver!r} minimises J over all rows at once."
         )
     elif getattr(rate, "follows_loss", False):
         reason = (
-            f"The learning rate {rate!r} depends on J over all rows, which partial_fit never "
-            "sees; use a number or TimeDecay."
+            f"The learning rate {rate!r} depends on J over all rows, which is unknown in "
+            "partial_fit; use a number or TimeDecay."
         )
     elif getattr(rate, "follows_end", False):
         reason = (
-            f"The learning rate {rate!r} ends with max_iter epochs, and partial_fit never knows "
-            "how many there will be; use a number or TimeDecay."
+            f"The learning rate {rate!r} depends on the number of epochs, max_iter, which "
+            "partial_fit does not have; use a number or TimeDecay."
         )
     elif estimator.early_stopping:
         reason = (
-            "partial_fit sees only a part of the rows and cannot stop early; set "
-            "early_stopping=False, and decide when to stop by a score on validation rows."
+            "partial_fit receives only a part of the rows and cannot stop early; set "
+            "early_stopping=False, and use a score on validation rows to decide when to stop."
         )
     elif estimator.class_weight == "balanced":
         reason = (
-            "class_weight='balanced' needs all rows at once; give partial_fit a dict of class "
-            "weights."
+            "class_weight='balanced' requires all rows at once; for partial_fit use a dict of "
+            "class weights."
         )
     if reason:
         raise AttributeError(reason)

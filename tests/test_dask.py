@@ -297,7 +297,7 @@ Y2 = (Y == 1).astype(int)
         (lambda: {"y": Y}, "y must be a Dask"),
         (lambda: {"X": chunked(NAN)}, "Partition 3: Input X contains NaN"),
         (lambda: {"y": chunked(Y[:149], (149,))}, "inconsistent numbers of rows: 150 and 149"),
-        (lambda: {"y": dd.from_dask_array(chunked(Y, (75, 75)))}, "do not belong together"),
+        (lambda: {"y": dd.from_dask_array(chunked(Y, (75, 75)))}, "Numbers of partitions differ"),
         (lambda: {"y": unknown(Y, (59, 2, 0, 50, 39))}, "inconsistent numbers"),
         (lambda: {"sample_weight": chunked(-W)}, r"Partition \d: .*negative"),
         (lambda: {"sample_weight": chunked(0 * W)}, "zero for every example"),

@@ -47,7 +47,7 @@ def test_weights_that_sum_to_one_are_named_with_both_remedies(iris):
     )
     assert category is CollapsedFitWarning
     assert spread_of_probabilities(clf, X) < 0.01
-    assert "sum to 1 over 150 rows" in message
+    assert "of the 150 rows sum to 1" in message
     assert "multiply the weights by 150" in message
     assert "set reg_lambda to 0.00667" in message
     # Each of them is one.
@@ -61,7 +61,7 @@ def test_weights_that_sum_to_one_are_named_with_both_remedies(iris):
 def test_adaboost_works_with_the_remedy(iris):
     X, y = iris
     boosted = AdaBoostClassifier(BackpropClassifier(5, random_state=0), n_estimators=3)
-    with pytest.warns(CollapsedFitWarning, match="lambda counts against"):
+    with pytest.warns(CollapsedFitWarning, match="lambda is divided by this sum"):
         boosted.fit(X, y)
     boosted.set_params(estimator__reg_lambda=1 / 150, random_state=0)
     with warnings.catch_warnings():
@@ -76,7 +76,7 @@ def test_deep_logistic_layers_are_named(iris, output_activation):
     clf, category, message = fitted(clf, *iris)
     assert category is CollapsedFitWarning
     assert "logistic layer" in message
-    assert "there are 3" in message
+    assert "each of the 3" in message
     assert "tanh" in message
     tanh = BackpropClassifier((6, 5, 4), 3.0, activation="tanh", random_state=0).fit(*iris)
     assert tanh.score(*iris) > 0.9
@@ -168,7 +168,7 @@ def test_a_fit_that_neither_converges_nor_predicts_says_both_in_one_warning(iris
     _, category, message = fitted(clf, X, y, theta_init=np.zeros(5))
     assert category is ConvergenceWarning
     assert "has not converged" in message
-    assert "Besides, it predicts the same for every row" in message
+    assert "Besides, the network predicts the same for every row" in message
 
 
 # -- features of unlike spreads ----------------------------------------------------------------

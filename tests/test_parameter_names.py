@@ -36,7 +36,7 @@ def test_what_a_search_reports_is_what_the_constructor_takes():
 
 def test_lambda_and_reg_lambda_at_once():
     for make in (BackpropClassifier, BackpropClassifier().set_params):
-        with pytest.raises(ValueError, match='"lambda" and "reg_lambda" are one parameter'):
+        with pytest.raises(ValueError, match='"lambda" and "reg_lambda" are the same parameter'):
             make(**{"lambda": 1.0, "reg_lambda": 1.0})
     with pytest.raises(TypeError, match="multiple values for argument 'reg_lambda'"):
         BackpropClassifier(5, 1.0, **{"lambda": 1.0})

@@ -1,16 +1,16 @@
 """`DaskBackpropClassifier`: the same fit over Dask collections, on one machine or on many.
 
-J and its gradient are sums over rows, so each partition adds up its own: theta goes out once an
-evaluation, and what comes back is one sum, folded in an order fixed by the partitions. Rows stay
-where they are.
+J and its gradient are sums over rows, so each partition computes its own sum. In each evaluation
+theta is sent to the workers once, and the sums are added in an order fixed by the partitions. Rows
+are not moved.
 """
 
 try:
     import dask.array  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "skbackprop.dask needs Dask. It comes with the extra 'dask': in a checkout, "
-        'pip install ".[dask]".'
+        "skbackprop.dask needs Dask, which cannot be imported. It is in the extra "
+        '"dask"; in a checkout: pip install ".[dask]"'
     ) from error
 
 from skbackprop.dask.classifier import DaskBackpropClassifier

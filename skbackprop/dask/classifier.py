@@ -1,4 +1,4 @@
-"""`DaskBackpropClassifier`: scikit-learn's conventions over Dask collections."""
+"""`DaskBackpropClassifier`: the estimator for Dask collections."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from skbackprop.threads import resolve_n_jobs
 class DaskBackpropClassifier(BackpropClassifier):
     """`BackpropClassifier` for Dask arrays, DataFrames and Series.
 
-    J is the same sum over rows and is minimised in the same way, by every solver over all rows.
-    With a `distributed.Client` the workers keep the rows, add up their own and send back the
-    sums; without one the partitions are read at each pass by threads of this process, so that
-    they need not fit its memory.
+    J is the same sum over rows and is minimised in the same way, by every solver but "sgd" and
+    "adam". With a `distributed.Client` the workers keep the rows, compute their sums and return
+    them. Without a client, threads of this process read the partitions in each pass, so that the
+    rows need not fit into memory.
 
-    Predictions are lazy and divided like X. `X_val` and `y_val` of `fit` may be Dask collections
-    or in memory. The mini-batches of "sgd" and "adam" pick single rows, which partitions do not
-    allow, and there is no `partial_fit`.
+    Predictions are lazy, with the partitions of X. `X_val` and `y_val` of `fit` may be Dask
+    collections or in memory. "sgd" and "adam" are not available, because their mini-batches need
+    single rows, nor is `partial_fit`.
 
     Parameters
     ----------
@@ -56,16 +56,16 @@ penalty, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, n
 class_weight, warm_start : object
         As for `BackpropClassifier`.
     n_jobs : int or None, default=None
-        Threads where there is no client.
+        Number of threads if there is no client.
     random_state, verbose : object
         As for `BackpropClassifier`.
     client : distributed.Client or None, default=None
-        The cluster; None for the client that was started last, and for threads of this process
-        where there is none. It is not pickled.
+        The client of the cluster; None uses the client that was started last or, without a client,
+        threads of this process. It is not pickled.
 
     See Also
     --------
-    skbackprop.BackpropClassifier : What `to_local` gives, with the same fitted attributes.
+    skbackprop.BackpropClassifier : Has the same fitted attributes; `to_local` returns one.
 
     Examples
     --------
@@ -167,13 +167,13 @@ class_weight, warm_start : object
         return examples, training, source(held_out, "validation", training.factors)
 
     def _examples_of(self, facts: list[Facts]) -> Examples:
-        """What a fit knows of its examples, without the rows."""
+        """The labels, features and network of a fit, without the rows."""
         seen = copy(self)
         others = {k: v for k, v in vars(self).items() if k not in FEATURE_ATTRIBUTES}
         seen.__dict__ = others | facts[0].features
         found = [fact.labels for fact in facts]
-        # A multilabel target is known by some rows; else each label comes several times, because
-        # labels that are all different would be taken for numbers.
+        # Of a multilabel target, some rows are enough. Otherwise the labels are repeated, because
+        # labels that are all different would not be recognised as classes.
         y = found[0] if found[0].ndim == 2 else np.tile(np.concatenate(found), 3)
         labels = Labels.of(y, self.output_activation == "softmax")
         network = network_of(self, seen.n_features_in_, labels)
@@ -186,7 +186,7 @@ class_weight, warm_start : object
         scheduler: Threads | Cluster,
         rng: np.random.RandomState,
     ) -> tuple[list[Partition], list[Partition]]:
-        """Partitions of row numbers: of the rows that stay, and of those set aside."""
+        """Partitions of the rows for training, and of those set aside."""
         counted = _totals(labels, partitions, scheduler, weigh=False)
         quota = quotas(counted, self.validation_fraction)
         task = delayed(pick, pure=False, nout=2)
@@ -216,10 +216,10 @@ class_weight, warm_start : object
         name: str,
         factors: NDArray | None = None,
     ) -> PartitionedRows:
-        """A source of rows, with the factors of their classes, which training rows decide."""
+        """A source of rows, weighted by class; the training rows determine the factors."""
         weights = _totals(labels, partitions, scheduler, weigh=True)
         check_weights(weights.sum(axis=1), len(partitions), f"sample_weight of the {name} rows")
-        # All examples of a class as one, which weighs as much.
+        # One example for each class, with the weight of all its examples.
         classes = RowBlock(weights, np.arange(weights.shape[1]), weights.sum(axis=0))
         if name == "training":
             factors = class_factors(self.class_weight, labels, classes)
@@ -238,7 +238,7 @@ class_weight, warm_start : object
 
     partial_fit: Any = property(_no_partial_fit)
 
-    # -- what a fit has found --------------------------------------------------------------
+    # -- fitted attributes -----------------------------------------------------------------
 
     def to_local(self) -> BackpropClassifier:
         """A `BackpropClassifier` with the same parameters and fitted attributes.
@@ -254,7 +254,7 @@ class_weight, warm_start : object
         return local
 
     def __getstate__(self):
-        """A client is a connection of this process."""
+        """The state without the client, which is a connection of this process."""
         return {**super().__getstate__(), "client": None}
 
     def __sklearn_clone__(self):
@@ -303,8 +303,8 @@ class_weight, warm_start : object
         Returns
         -------
         score : float
-            The weight of the rows with the right label (all right labels, of a multilabel
-            target), as a part of the weight of all.
+            The weight of the correctly predicted rows (for a multilabel target, rows whose labels
+            are all correct), divided by the weight of all rows.
         """
         if not is_dask_collection(X):
             return super().score(X, y, sample_weight)
@@ -330,7 +330,7 @@ def _outputs_of(X, model: BackpropClassifier, finish: Callable, none: NDArray) -
 
 
 def _n_right(name: str, X, y, sample_weight, model: BackpropClassifier) -> tuple[float, float]:
-    """The weight of the rows with the right label, and that of all."""
+    """The weight of the correctly predicted rows, and of all rows."""
     n = X.shape[0]
     if not n:
         return 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Dask collections as partitions that belong together."""
+"""Dask collections as corresponding partitions of X, y and sample_weight."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,16 +16,16 @@ from skbackprop.preparation import X_FORMAT
 
 
 class Parts(NamedTuple):
-    """The partitions of what a method is given, in order.
+    """The partitions of the arguments of a method, in order.
 
     Parameters
     ----------
     names : list of str
-        What they are called in messages.
+        Names of the partitions in messages.
     Xs, ys, ws : list of Delayed
-        Features, labels, and weights, which are None where none are given.
+        Features, labels and weights; None for weights that are not given.
     floats : bool
-        Whether the features are arrays of floats already.
+        Whether the features are already arrays of floats.
     """
 
     names: list[str]
@@ -36,14 +36,14 @@ class Parts(NamedTuple):
 
     @classmethod
     def of(cls, X, y, sample_weight, which: str = "") -> "Parts":
-        """Partitions that belong together.
+        """Match the partitions of X, y and sample_weight.
 
         Raises
         ------
         TypeError
-            For what is no Dask collection.
+            If an argument is not a Dask collection.
         ValueError
-            If the collections are not divided alike.
+            If the collections have different partitions.
         """
         given = {"X": X, "y": y, "sample_weight": sample_weight}
         columns = {}
@@ -53,7 +53,7 @@ class Parts(NamedTuple):
             if not is_dask_collection(value):
                 raise TypeError(
                     f"{key}{which} must be a Dask array, DataFrame or Series; got "
-                    f"{type(value).__name__}. For data in memory there is BackpropClassifier."
+                    f"{type(value).__name__}. For data in memory use BackpropClassifier."
                 )
             if isinstance(value, da.Array) and value.ndim == 2:
                 value = value.rechunk({1: -1})
@@ -62,7 +62,7 @@ class Parts(NamedTuple):
             columns[key] = list(np.ravel(value.to_delayed()))
         numbers = {f"{key}{which}": len(parts) for key, parts in columns.items()}
         if len(set(numbers.values())) > 1:
-            raise ValueError(f"Partitions do not belong together; their numbers are {numbers}.")
+            raise ValueError(f"Numbers of partitions differ: {numbers}.")
         n = len(columns["X"])
         names = [f"Partition {i}{' of X' + which if which else ''}" for i in range(n)]
         floats = isinstance(X, da.Array) and X.dtype in X_FORMAT["dtype"]
@@ -76,11 +76,11 @@ class Parts(NamedTuple):
         return [task(*part, *rest) for part in parts]
 
     def examined(self, scheduler: Threads | Cluster) -> tuple["Parts", list[Facts]]:
-        """Those that are not empty, which the scheduler keeps if it can, and their facts."""
+        """The partitions that are not empty, with their facts; a cluster keeps their rows."""
         n, to_floats = len(self.names), delayed(as_floats, pure=False)
         Xs = self.Xs if self.floats else [to_floats(X) for X in self.Xs]
         ws = [w for w in self.ws if w is not None]
-        # In one go, so that what is read from the same file is read once.
+        # All at once, so that each file is read once.
         kept = scheduler.keep_rows([*Xs, *self.ys, *self.map(examine), *ws])
         found = scheduler.compute(delayed(list)(kept[2 * n : 3 * n]))
         chosen = [i for i, fact in enumerate(found) if fact]
@@ -93,7 +93,7 @@ class Parts(NamedTuple):
     def coded(
         self, labels: Labels, facts: list[Facts], scheduler: Threads | Cluster
     ) -> list[Partition]:
-        """The partitions with their labels encoded, which are kept."""
+        """The partitions with encoded labels, which are kept in memory."""
         placed = self._replace(Xs=scheduler.places(self.Xs))
         kept = scheduler.persist(placed.map(code, labels))
         found = zip(self.Xs, kept, facts, strict=True)
@@ -104,14 +104,14 @@ def _knows_rows(value: da.Array, X) -> bool:
     known = isinstance(X, da.Array) and not np.isnan(X.shape[0] + value.shape[0])
     if known and X.shape[0] != value.shape[0]:
         raise ValueError(
-            f"X and what belongs to it have inconsistent numbers of rows: {X.shape[0]} and "
+            f"X and y or sample_weight have inconsistent numbers of rows: {X.shape[0]} and "
             f"{value.shape[0]}."
         )
     return known
 
 
 def require_same_features(name: str, features: dict, expected: dict) -> None:
-    """Raise ValueError where a partition has other features than the first one."""
+    """Raise ValueError if a partition has other features than the first one."""
     for key, value in expected.items():
         here = features.get(key, "unknown")
         if not np.array_equal(here, value):

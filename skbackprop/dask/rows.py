@@ -1,4 +1,4 @@
-"""Rows in partitions, each of which adds up its own."""
+"""Rows in partitions, each of which computes its own sums."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,23 +20,23 @@ from skbackprop.partitions import Job, concatenated
 from skbackprop.rows import ArrayRows, BlockFunction, RowBlock
 from skbackprop.threads import single_threaded_blas
 
-# How many sums are added up at a time on their way back.
+# Number of sums that one task adds.
 FAN_IN = 8
 
 
 class Partition(NamedTuple):
-    """Some rows, wherever they are.
+    """A partition of the rows.
 
     Parameters
     ----------
     X : Delayed
-        Their features.
+        The features.
     coded : Delayed
-        Class indices (or targets) and weights as they are given, or None.
+        Class indices (or targets), and the weights as given, or None.
     n_rows : int
-        How many there are.
+        Number of rows.
     picked : Delayed, optional
-        Row numbers, where only these of them are meant; then `n_rows` is their number.
+        Row numbers, if only these rows are used; `n_rows` is then their number.
     """
 
     X: Delayed
@@ -47,24 +47,24 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PartitionedRows:
-    """Rows in partitions, each of which adds up its own; a source of rows like `ArrayRows`.
+    """Rows in partitions, each of which computes its own sums: a source of rows like `ArrayRows`.
 
     Parameters
     ----------
     partitions : tuple of Partition
-        Where the rows are, in order.
+        The partitions, in order.
     scheduler : Threads or Cluster
-        Who computes.
+        Computes the tasks.
     mean_weight : float
         The mean weight of all rows.
     dtype : dtype
         The precision of the arithmetic.
     factors : ndarray of shape (n_classes,), optional
-        What the weights of each class are multiplied by.
+        The factor for the weights of each class.
     weighted : bool, default=False
         Whether there are weights, which may be zero.
     step : int, default=1
-        Only one in so many rows is meant.
+        Only one in `step` rows is used.
     cancellation : Cancellation, optional
         A request to end.
     """
@@ -77,46 +77,46 @@ class PartitionedRows:
     weighted: bool = False
     step: int = 1
     cancellation: Cancellation = field(default_factory=Cancellation)
-    # Runs from several starts take turns: partitions work at the same time already.
+    # Runs from several starts follow each other: partitions already run in parallel.
     n_threads = 1
 
     @property
     def n_rows(self) -> int:
-        """The number of rows, whatever they weigh."""
+        """Number of rows, regardless of their weights."""
         return ceil(sum(partition.n_rows for partition in self.partitions) / self.step)
 
     @property
     def weight(self) -> float:
-        """m, or the sum of the weights as they were given."""
+        """m, or the sum of the weights as given."""
         return self.mean_weight * self.n_rows
 
     @property
     def has_weight(self) -> bool:
-        """Whether any row weighs something."""
+        """Whether any row has a weight above 0."""
         return not self.weighted or any(self._each(attrgetter("has_weight")))
 
     def astype(self, dtype: DTypeLike) -> "PartitionedRows":
-        """The same rows for arithmetic of another precision."""
+        """The same rows with arithmetic in another precision."""
         return replace(self, dtype=np.dtype(dtype))
 
     def on_threads(self, n_threads: int) -> "PartitionedRows":
-        """The same rows: their number of threads is the scheduler's affair."""
+        """The same rows: the scheduler decides the number of threads."""
         return self
 
     def every_nth(self, n: int) -> "PartitionedRows":
-        """One in n rows, the same ones as of an array."""
+        """One in n rows, the same ones as for an array."""
         return replace(self, step=self.step * n)
 
     def gather(self, n: int) -> RowBlock:
-        """At most n rows in memory, the same ones as of an array."""
+        """At most n rows in memory, the same ones as for an array."""
         some = self.every_nth(ceil(self.n_rows / n) | 1)
         blocks = some._each(methodcaller("block", slice(None)))
         return RowBlock(*(concatenated(parts) for parts in zip(*blocks, strict=True)))
 
     @contextmanager
     def running(self, cancellation: Cancellation | None = None) -> Iterator["PartitionedRows"]:
-        """The same rows, for passes that look for a request to end."""
-        # For the products of what is between two passes, whose bits depend on their threads.
+        """Context manager for passes that check for a request to end."""
+        # Between two passes: the bits of a matrix product depend on the number of threads.
         with single_threaded_blas():
             yield replace(self, cancellation=cancellation or self.cancellation)
 
@@ -129,7 +129,7 @@ class PartitionedRows:
         return self._compute(sums[0])
 
     def _each(self, function: Callable[[ArrayRows], Any]) -> list:
-        """A function of the rows of each partition."""
+        """The values of a function of the rows of each partition."""
         return self._compute(delayed(list)(self._tasks(function)))
 
     def _compute(self, task: Delayed) -> Any:
@@ -139,7 +139,7 @@ class PartitionedRows:
     def _tasks(self, function: Callable[[ArrayRows], Any]) -> list[Delayed]:
         cancellation = self.scheduler.to_task(self.cancellation)
         job = Job(function, self.factors, self.mean_weight, self.dtype, self.step, cancellation)
-        # One task that holds theta, which workers fetch from each other.
+        # A single task contains theta; workers copy it from each other.
         call = delayed(_call, pure=False)
         shared = as_task(job)
         tasks, n_before = [], 0
@@ -152,7 +152,7 @@ class PartitionedRows:
 
 
 def as_task(value: Any) -> Delayed:
-    """A value as a task of its own, not looked into and not compared with others."""
+    """A value as a separate task, which Dask neither traverses nor compares with others."""
     return delayed(value, name=f"{type(value).__name__}-{uuid4().hex}", traverse=False)
 
 
@@ -162,5 +162,5 @@ def _call(function: Callable, *arguments) -> Any:
 
 def _add_up(*sums) -> Any:
     first, *others = sums
-    # What a task is given stays as it is: it may be asked for again.
+    # The arguments of a task must not change: they may be used again.
     return reduce(lambda total, other: total.add_(other), others, first.copy())

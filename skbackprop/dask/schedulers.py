@@ -1,4 +1,4 @@
-"""Who computes the tasks of a fit: threads of this process, or a cluster."""
+"""Schedulers for the tasks of a fit: threads of this process, or a cluster."""
 
 from dataclasses import dataclass, field
 from threading import Event
@@ -11,48 +11,48 @@ from dask.delayed import Delayed
 from skbackprop.interrupts import Cancellation
 from skbackprop.threads import resolve_n_jobs
 
-# Seconds between two looks at whether a fit was interrupted and the cluster is still there.
+# Seconds between two checks whether the fit was interrupted or the cluster was lost.
 WAIT = 0.1
-# Seconds without any worker after which a fit gives up. Dask's own configuration may say
-# otherwise: dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
+# Time without any worker after which a fit fails. It can be changed:
+# dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
 NO_WORKERS_TIMEOUT = "60 s"
 
 
 class Threads(NamedTuple):
-    """Dask's scheduler of this process; partitions are read again at each pass.
+    """Dask's scheduler in this process; partitions are read again in each pass.
 
     Parameters
     ----------
     n_threads : int
-        How many partitions are worked on at a time.
+        Number of partitions that are processed at the same time.
     """
 
     n_threads: int
 
     def persist(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Compute small things once, to be kept in memory."""
+        """Compute small results once and keep them in memory."""
         return list(dask.persist(*tasks, **self._options))
 
     def keep_rows(self, tasks: list[Delayed]) -> list[Delayed]:
-        """The rows themselves are not kept."""
+        """The tasks unchanged: rows are not kept in memory."""
         return tasks
 
     def places(self, Xs: list[Delayed]) -> list:
-        """What a task should be near to: nothing, everything is near."""
+        """Data that a task should run next to: none, all data are in this process."""
         return [None] * len(Xs)
 
     def compute(self, task: Delayed, cancellation: Cancellation | None = None) -> Any:
-        """The result of a task, which itself looks for a cancellation."""
+        """The result of a task, which itself checks for a cancellation."""
         return task.compute(**self._options)
 
     def to_task(self, cancellation: Cancellation) -> Cancellation | None:
-        """What tasks know of a request to end."""
+        """The request to end that tasks check."""
         return cancellation
 
     @property
     def _options(self) -> dict:
-        # Another scheduler may be chosen as for anything else, such as "synchronous" to debug; a
-        # client that was closed may have left its name.
+        # Dask's configuration may name another scheduler, such as "synchronous" for debugging, or
+        # still a client that was closed.
         scheduler = dask.config.get("scheduler", "threads")
         if scheduler in (None, "dask.distributed", "distributed"):
             scheduler = "threads"
@@ -68,37 +68,37 @@ class Cluster:
     client : Client
         A synchronous client.
     kept : set of str
-        The keys of what is kept.
+        The keys of the results that are kept.
     """
 
     client: Any
     kept: set = field(default_factory=set)
 
     def persist(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Compute once and keep the results where they are."""
+        """Compute once and keep the results on the workers."""
         persisted = self.client.persist(tasks)
         self.kept.update(task.key for task in persisted)
         return persisted
 
     def keep_rows(self, tasks: list[Delayed]) -> list[Delayed]:
-        """The workers keep the rows, too."""
+        """Keep the rows on the workers."""
         return self.persist(tasks)
 
     def places(self, Xs: list[Delayed]) -> list:
-        """What a task should be near to: the rows."""
+        """Data that a task should run next to: the rows."""
         return Xs
 
     def compute(self, task: Delayed, cancellation: Cancellation | None = None) -> Any:
-        """The result of a task; no longer wanted after a cancellation, or without a cluster."""
+        """The result of a task; the wait ends after a cancellation or if the cluster is lost."""
         from distributed import CancelledError
 
         patience, done = Patience(self.client), Event()
         future = None
         try:
-            # The parameters of a large network are not what Dask warns of: they change each time.
+            # Dask would warn about large parameters in the task; they change in each evaluation.
             with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
                 future = self.client.compute(task)
-            # Not future.result(timeout): a timeout may hit the moment in which the result comes.
+            # Not future.result(timeout): the timeout may coincide with the arrival of the result.
             future.add_done_callback(lambda _: done.set())
             while not done.wait(WAIT):
                 if cancellation:
@@ -107,28 +107,28 @@ class Cluster:
             return future.result()
         except (CancelledError, OSError) as error:
             self._raise_cause(task.key)
-            raise RuntimeError(f"The cluster is gone, or what it held: {error}") from error
+            raise RuntimeError(f"The cluster was lost, or the data on it: {error}") from error
         finally:
             if future is not None:
-                future.release()  # what nobody wants is no longer computed
+                future.release()  # so that it is no longer computed if it is not needed
 
     def _raise_cause(self, key: str) -> None:
-        """Raise the error of a task or of what was kept, which says more than its loss."""
+        """Raise the error of the task or of the kept data, which is the cause of the loss."""
         from distributed import Future
 
         for _ in range(10):
             for known in {key, *self.kept} & self.client.futures.keys():
                 if self.client.futures[known].status == "error":
                     Future(known, self.client).result()
-            sleep(WAIT)  # it may be on its way
+            sleep(WAIT)  # the error may not have arrived yet
 
     def to_task(self, cancellation: Cancellation) -> Cancellation | None:
-        """A request to end does not reach the workers."""
+        """None: a request to end does not reach the workers."""
         return None
 
 
 class Patience:
-    """Whether to go on waiting for a cluster."""
+    """Decides whether to continue waiting for a cluster."""
 
     def __init__(self, client: Any):
         self.client = client
@@ -138,7 +138,7 @@ class Patience:
         self.last_look = self.last_seen = monotonic()
 
     def check(self) -> None:
-        """Raise RuntimeError where there has been nobody to wait for."""
+        """Raise RuntimeError if the client is closed or has had no workers for too long."""
         if self.client.status in ("closing", "closed"):
             raise RuntimeError("The client of the cluster was closed.")
         now = monotonic()
@@ -152,7 +152,7 @@ class Patience:
 
 
 def scheduler_of(client: Any, n_jobs: int | None) -> Threads | Cluster:
-    """The given client, else the one that was started last, else threads."""
+    """The scheduler for a client: the given one, else the one started last, else threads."""
     if client is None:
         try:
             from distributed import default_client

@@ -40,7 +40,7 @@ class GradientSolver(Solver):
 
     @abstractmethod
     def step_rule(self) -> StepRule:
-        """A new step rule with these options, at rest."""
+        """A new step rule with these options."""
 
 
 class GradientDescent(GradientSolver):
@@ -51,9 +51,9 @@ class GradientDescent(GradientSolver):
     learning_rate : float or learning rate, default=0.1
         A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
     momentum : float, default=0.0
-        The share of the last step that is kept, in [0, 1).
+        The fraction of the previous step that is added to the next, in [0, 1).
     nesterov : bool, default=False
-        Whether the momentum is Nesterov's; needs a momentum above 0.
+        Whether to use Nesterov's momentum; requires a momentum above 0.
     """
 
     name = "gradient_descent"
@@ -102,17 +102,17 @@ class StochasticSolver(GradientSolver):
     """A gradient solver that steps after each mini-batch.
 
     A batch estimates J and its gradient (`Batches`), with the penalty lambda/m of all m rows.
-    Within an epoch theta and what the step rule keeps have the precision of the rows. A batch
-    is worked on by one thread: two of ours over half a batch each (.33 to .37 s an epoch of MNIST
-    in float32) do not beat it (.30 s) where another process is busy, and two of the BLAS, which
-    wait actively for each other, need .46 to 12 s there. Passes over all rows have threads.
+    Within an epoch theta and the state of the step rule have the precision of the rows. Each batch
+    uses one thread: beside another busy process, two of our threads with half a batch each take
+    .33 to .37 s for an epoch of MNIST in float32, and two BLAS threads, which wait actively for
+    each other, .46 to 12 s, instead of .30 s. Passes over all rows use threads.
 
-    J over all rows, without dropout, and its gradient would cost up to half as much as an epoch.
-    The mean of the epoch's estimates costs little. It is what the loss curve holds, except where
-    something is decided: after every `evaluate_every`-th epoch, after the last, and as soon as the
-    mean gradient is so small that J may have converged, J is computed exactly. With dropout,
-    which the estimates have and J has not, and for a learning rate that follows J that is after
-    each epoch.
+    Evaluating J over all rows, without dropout, takes up to half the time of an epoch; the mean of
+    the epoch's estimates takes little. Therefore J is evaluated only after every
+    `evaluate_every`-th epoch, after the last, and when the mean gradient is so small that J may
+    have converged; for other epochs the loss curve contains the mean. With dropout, which affects
+    the estimates but not J, and with a learning rate that depends on J, it is evaluated after each
+    epoch.
     """
 
     stochastic = True
@@ -176,7 +176,7 @@ class StochasticSolver(GradientSolver):
             progress.advance(iterate)
 
     def new_run(self, random_state: np.random.RandomState, n_total: int = 0) -> "StochasticRun":
-        """A run at rest, with these options, of so many steps if that is known."""
+        """A new run with these options; `n_total` is its number of steps, 0 if unknown."""
         rate = learning_rate_of(self.learning_rate).after_step(0.0, 0, n_total)
         return StochasticRun(self.step_rule(), rate, random_state, n_total)
 
@@ -194,14 +194,14 @@ class StochasticSolver(GradientSolver):
             run.rate = learning_rate.after_step(run.rate, run.n_steps, run.n_total)
 
     def resume(self, run: "StochasticRun", n_rows: int, weight: float) -> "StochasticRun":
-        """A copy of a run for another call of `partial_fit`, with the options as they are now.
+        """A copy of a run for another call of `partial_fit`, with the current options.
 
         Parameters
         ----------
         run : StochasticRun
-            What is carried from call to call.
+            The state after the previous call.
         n_rows : int
-            Rows at hand.
+            Number of rows of this call.
         weight : float
             The sum of their weights.
         """
@@ -222,23 +222,23 @@ class StochasticSolver(GradientSolver):
         run: "StochasticRun",
         cancellation: Cancellation,
     ) -> Iterate:
-        """One epoch over rows that are only some of all: for `partial_fit`.
+        """One epoch of `partial_fit`, over the rows of one call.
 
         Parameters
         ----------
         objective : Objective
-            The rows at hand, with the weight of all rows.
+            J on the rows of the call, with the weight of all rows.
         theta : ndarray
-            Where to go on from.
+            The parameters before the epoch.
         run : StochasticRun
-            What is carried from call to call; changed.
+            The state that is kept between calls; changed.
         cancellation : Cancellation
-            A request to end, obeyed before each batch.
+            A request to end, checked before each batch.
 
         Returns
         -------
         iterate : Iterate
-            Where the epoch led, and what its batches say of J over the rows at hand.
+            The parameters after the epoch, with the batches' estimates of J and its gradient.
         """
         with quiet_overflow(), objective.running(cancellation) as objective:
             batches = Batches(objective, theta, self.batch_size)
@@ -251,7 +251,7 @@ class StochasticSolver(GradientSolver):
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState
     ) -> Iterator[tuple[slice | NDArray, int]]:
-        """The rows of each batch, and how many these are."""
+        """The rows of each batch, and their number."""
         order = random_state.permutation(n_rows) if self.shuffle else None
         for start in range(0, n_rows, self.batch_size):
             rows = slice(start, min(start + self.batch_size, n_rows))
@@ -260,12 +260,12 @@ class StochasticSolver(GradientSolver):
 
 @dataclass
 class StochasticRun:
-    """What a stochastic solver carries from step to step, also between `partial_fit` calls."""
+    """The state of a stochastic solver, which is kept between steps and `partial_fit` calls."""
 
     step: StepRule
     rate: float
     random_state: np.random.RandomState
-    # 0 in a stream, which has no end.
+    # 0 for `partial_fit`, where it is unknown.
     n_total: int = 0
     n_steps: int = 0
     rows_seen: int = 0
@@ -293,25 +293,26 @@ class SGD(StochasticSolver):
     learning_rate : float or learning rate, default=0.1
         A number, `TimeDecay`, `Adaptive`, `Cosine` or `OneCycle`.
     momentum : float, default=0.9
-        The share of the last step that is kept, in [0, 1).
+        The fraction of the previous step that is added to the next, in [0, 1).
     nesterov : bool, default=False
-        Whether the momentum is Nesterov's; needs a momentum above 0.
+        Whether to use Nesterov's momentum; requires a momentum above 0.
     batch_size : int, default=200
-        Rows of a mini-batch; the last of an epoch may have fewer.
+        Number of rows of a mini-batch; the last of an epoch may have fewer.
     shuffle : bool, default=True
         Whether each epoch takes the rows in a new random order.
     dropout : float or sequence of float, default=0.0
         The probability that a hidden unit is dropped in a step, one for all hidden layers
-        or one for each. Activations that stay are divided by the keep probability;
+        or one for each. The other activations are divided by the keep probability;
         prediction uses the whole network.
     n_samples : int, optional
-        For `partial_fit`: the number of rows in all. With the mean weight of the rows seen
-        so far it gives the m that lambda is divided by; None takes the rows seen so far.
+        The total number of rows, for `partial_fit`, where lambda is divided by this number times
+        the mean weight of the rows seen so far; None uses the number of rows seen so far.
     evaluate_every : int, default=5
-        After how many epochs J and its gradient are computed over all rows, which costs up to
-        half an epoch, to see which iterate is the best and whether to stop; also after the last
-        epoch and when J may have converged. In between the loss curve holds the mean of the
-        batches' estimates. With dropout or an `Adaptive` learning rate it is after each epoch.
+        Number of epochs between evaluations of J and its gradient over all rows, which take up to
+        half the time of an epoch and decide which iterate is the best and whether to stop. J is
+        also evaluated after the last epoch and when it may have converged. For other epochs the
+        loss curve contains the mean of the batches' estimates. With dropout or an `Adaptive`
+        learning rate J is evaluated after each epoch.
     """
 
     name = "sgd"
@@ -345,7 +346,7 @@ class SGD(StochasticSolver):
 
 
 class Adam(StochasticSolver):
-    """Adam over mini-batches: a step length for each parameter from its gradient's moments.
+    """Adam over mini-batches: each parameter has a step length from its gradient's moments.
 
     Parameters
     ----------
@@ -358,7 +359,7 @@ class Adam(StochasticSolver):
     epsilon : float, default=1e-8
         Added to the root of the mean square, positive.
     batch_size : int, default=200
-        Rows of a mini-batch, as for `SGD`.
+        Number of rows of a mini-batch, as for `SGD`.
     shuffle : bool, default=True
         Whether each epoch takes the rows in a new random order.
     dropout : float or sequence of float, default=0.0
@@ -408,7 +409,7 @@ class Adam(StochasticSolver):
 
 
 def _copy_of(random_state: np.random.RandomState) -> np.random.RandomState:
-    """One that goes on in the same way; `copy` takes ten times as long."""
+    """A copy with the same state; `copy.copy` takes ten times as long."""
     other = np.random.RandomState(0)
     other.set_state(random_state.get_state(legacy=False))
     return other
@@ -417,4 +418,4 @@ def _copy_of(random_state: np.random.RandomState) -> np.random.RandomState:
 def _check_momentum(momentum: float, nesterov: bool) -> None:
     require_fraction("momentum", momentum)
     if nesterov and not momentum:
-        raise ValueError("nesterov=True needs a momentum above 0.")
+        raise ValueError("nesterov=True requires a momentum above 0.")

@@ -8,37 +8,54 @@ from sklearn.base import BaseEstimator
 
 
 class LearningRate(BaseEstimator):
-    """What the rate of each step is.
+    """Base class of learning rates that change during a fit.
 
-    A learning rate carries its options and nothing else. Most follow the time alone and have
-    `after_step`; one that follows J has `after_epoch`, and says so.
+    A learning rate stores its options and no other state. `after_step` returns the rate of the
+    next step. A rate that depends on J also overrides `after_epoch` and sets `follows_loss`; one
+    that depends on the total number of steps sets `follows_end`.
     """
 
-    # Whether it needs J after each epoch.
+    # Whether it depends on J after each epoch.
     follows_loss = False
-    # Whether it needs to know how many steps there will be.
+    # Whether it depends on the total number of steps.
     follows_end = False
 
     @abstractmethod
     def check(self) -> None:
-        """Raise ValueError for a value that makes no sense."""
+        """Raise ValueError if an option is invalid."""
 
     @abstractmethod
     def after_step(self, rate: float, n_steps: int, n_total: int) -> float:
-        """The rate of the step after `n_steps` steps; of the first one after none.
+        """The rate of the next step, after `n_steps` steps.
 
         Parameters
         ----------
         rate : float
-            The rate so far.
+            The rate of the previous step.
         n_steps : int
-            Steps so far.
+            Number of steps so far; 0 before the first.
         n_total : int
-            Steps in all, up to `max_iter`.
+            Number of steps of `max_iter` epochs.
+
+        Returns
+        -------
+        rate : float
         """
 
     def after_epoch(self, rate: float, fell: bool) -> float:
-        """The rate of the next epoch, after one in which J became lower, or not."""
+        """The rate of the next epoch.
+
+        Parameters
+        ----------
+        rate : float
+            The rate of the last step.
+        fell : bool
+            Whether J decreased in the last epoch.
+
+        Returns
+        -------
+        rate : float
+        """
         return rate
 
 
@@ -50,7 +67,7 @@ class TimeDecay(LearningRate):
     initial : float, default=0.1
         The rate of the first step, positive.
     decay : float, default=0.01
-        How fast it falls, at least 0.
+        How fast the rate decreases, at least 0.
     """
 
     def __init__(self, initial: float = 0.1, decay: float = 0.01):
@@ -58,7 +75,7 @@ class TimeDecay(LearningRate):
         self.decay = decay
 
     def check(self) -> None:
-        """Raise ValueError for a value that makes no sense."""
+        """Raise ValueError if an option is invalid."""
         require_positive("initial", self.initial)
         if self.decay != 0:
             require_positive("decay", self.decay)
@@ -69,19 +86,19 @@ class TimeDecay(LearningRate):
 
 
 class Adaptive(LearningRate):
-    """Large while J falls, small near the minimum: adjusted step by step.
+    """Grows while J decreases and shrinks when it does not.
 
-    After an epoch in which J became lower the rate is multiplied by `growth`, after any
-    other by `shrink`.
+    After an epoch in which J decreased the rate is multiplied by `growth`, after any other by
+    `shrink`.
 
     Parameters
     ----------
     initial : float, default=0.1
         The rate of the first epoch, positive.
     growth : float, default=1.05
-        At least 1.
+        The factor after an epoch in which J decreased, at least 1.
     shrink : float, default=0.5
-        Between 0 and 1.
+        The factor after any other epoch, between 0 and 1.
     """
 
     follows_loss = True
@@ -92,7 +109,7 @@ class Adaptive(LearningRate):
         self.shrink = shrink
 
     def check(self) -> None:
-        """Raise ValueError for a value that makes no sense."""
+        """Raise ValueError if an option is invalid."""
         require_positive("initial", self.initial)
         require_positive("growth", self.growth)
         require_positive("shrink", self.shrink)
@@ -103,7 +120,7 @@ class Adaptive(LearningRate):
             )
 
     def after_step(self, rate: float, n_steps: int, n_total: int) -> float:
-        """The same rate: it changes with J, which is known after an epoch."""
+        """The same rate: it changes only after an epoch."""
         return rate if n_steps else self.initial
 
     def after_epoch(self, rate: float, fell: bool) -> float:
@@ -112,9 +129,10 @@ class Adaptive(LearningRate):
 
 
 class Cosine(LearningRate):
-    r"""From a peak to almost nothing along a cosine, over all epochs of a fit.
+    r"""Decreases from a peak to almost 0 along a cosine, over all epochs of a fit.
 
-    With T the steps of `max_iter` epochs, of which the first w = `warm_up` T rise to the peak,
+    With T the number of steps of `max_iter` epochs, and a rise to the peak in the first
+    w = `warm_up` T steps,
 
     .. math::
 
@@ -128,7 +146,7 @@ class Cosine(LearningRate):
     peak : float, default=0.1
         The highest rate, positive.
     warm_up : float, default=0.0
-        The share of the steps in which the rate rises, in [0, 1).
+        The fraction of the steps in which the rate rises, in [0, 1).
     """
 
     follows_end = True
@@ -138,7 +156,7 @@ class Cosine(LearningRate):
         self.warm_up = warm_up
 
     def check(self) -> None:
-        """Raise ValueError for a value that makes no sense."""
+        """Raise ValueError if an option is invalid."""
         require_positive("peak", self.peak)
         require_fraction("warm_up", self.warm_up)
 
@@ -151,9 +169,9 @@ class Cosine(LearningRate):
 
 
 class OneCycle(LearningRate):
-    r"""Up to a peak and down to almost nothing, once, over all epochs of a fit.
+    r"""Rises to a peak and decreases to almost 0, once, over all epochs of a fit.
 
-    With T the steps of `max_iter` epochs, w = `warm_up` T and
+    With T the number of steps of `max_iter` epochs, w = `warm_up` T and
     :math:`c(s) = \tfrac{1}{2} (1 + \cos \pi s)`, which falls from 1 to 0,
 
     .. math::
@@ -164,17 +182,17 @@ class OneCycle(LearningRate):
         \end{cases}
         \qquad \alpha_0 = \alpha_{\max} / \mathrm{div}
 
-    A high rate in the middle goes far and does not stay in a narrow minimum; the fall at the end
-    settles. It is the quickest way to a good score in a few epochs.
+    The high rate in the middle makes fast progress and leaves narrow minima; the decrease at the
+    end lets the parameters converge. This gives a good score in few epochs.
 
     Parameters
     ----------
     peak : float, default=0.1
-        The highest rate, positive; about as high as a fit bears.
+        The highest rate, positive; about the highest with which J does not diverge.
     warm_up : float, default=0.3
-        The share of the steps in which the rate rises, in [0, 1).
+        The fraction of the steps in which the rate rises, in [0, 1).
     div : float, default=25.0
-        How many times smaller the first rate is, at least 1.
+        The peak divided by the first rate, at least 1.
 
     References
     ----------
@@ -190,7 +208,7 @@ class OneCycle(LearningRate):
         self.div = div
 
     def check(self) -> None:
-        """Raise ValueError for a value that makes no sense."""
+        """Raise ValueError if an option is invalid."""
         require_positive("peak", self.peak)
         require_fraction("warm_up", self.warm_up)
         require_positive("div", self.div)
@@ -207,12 +225,12 @@ class OneCycle(LearningRate):
 
 
 def _falling(n_steps: float, n_total: float) -> float:
-    """From 1 to 0 along a half wave of a cosine."""
+    """Decreases from 1 to 0 along half a period of a cosine."""
     return 0.5 * (1.0 + cos(pi * min(n_steps / n_total, 1.0)))
 
 
 def learning_rate_of(value: float | LearningRate) -> LearningRate:
-    """A checked learning rate; a number is one that does not decay."""
+    """A checked learning rate; for a number, a constant one."""
     if isinstance(value, Real):
         require_positive("learning_rate", value)
     rate = TimeDecay(value, decay=0.0) if isinstance(value, Real) else value

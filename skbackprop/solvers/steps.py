@@ -1,8 +1,8 @@
 """How a gradient becomes a step: momentum, Nesterov momentum, Adam.
 
-A step rule lives as long as a run, in arrays that are kept: new ones of the length of theta would
-cost as much as the arithmetic. Where the penalty has a kink it is given
-``proximal(theta, step, out)``, what a gradient step leaves to do for that.
+A step rule is used for a whole run and reuses its arrays: allocating new ones of the length of
+theta would take as much time as the arithmetic. If the penalty has a kink, it receives
+``proximal(theta, step, out)``, the proximal step that follows a gradient step.
 """
 
 from collections.abc import Callable
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 
 from skbackprop.blas import add_multiple
 
-# Entries that stay in a core's cache through all operations of a step: large networks' steps take
-# a quarter less time.
+# Number of entries that stay in a core's cache during all operations of a step. Working in such
+# parts makes the steps of large networks a quarter faster.
 CACHED = 2**16
 
 Proximal = Callable[[NDArray, float | NDArray, NDArray], NDArray]
 
 
 class MomentumStep:
-    """A gradient step that keeps some of the last one.
+    """A gradient step with momentum.
 
     With momentum mu and velocity v, ``v = mu * v - rate * gradient`` and ``x = x + v``. The next
-    gradient is taken at x; with Nesterov's momentum where it leads, at ``theta = x + mu * v``.
-    A proximal step is applied to x, and v is what x has really moved: a velocity of gradients
-    alone would weaken it.
+    gradient is evaluated at ``theta = x``; with Nesterov's momentum at ``theta = x + mu * v``.
+    A proximal step is applied to x, and v is then the actual change of x, including this step;
+    otherwise the momentum would weaken it.
 
     Parameters
     ----------
     momentum : float
-        The share of the last step that is kept, in [0, 1).
+        The fraction of the previous step that is added to the next, in [0, 1).
     nesterov : bool
-        Which of the two.
+        Whether to use Nesterov's momentum.
     """
 
     def __init__(self, momentum: float, nesterov: bool):
@@ -43,7 +43,7 @@ class MomentumStep:
         self.velocity: NDArray | None = None
 
     def after(self, last: "StepRule") -> "MomentumStep":
-        """Go on from a copy of what another rule of this kind has gathered; returns self."""
+        """Copy the state of another rule if it is of the same kind; returns self."""
         if isinstance(last, MomentumStep):
             self.velocity = copy(last.velocity)
         return self
@@ -56,7 +56,7 @@ class MomentumStep:
     def __call__(
         self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
     ) -> None:
-        """Move theta; the gradient is used up."""
+        """Change theta by one step, in place; the gradient is overwritten."""
         if self.velocity is None:
             self.velocity = np.zeros_like(theta)
         v = self.velocity = self.velocity.astype(theta.dtype, copy=False)
@@ -78,8 +78,8 @@ class MomentumStep:
 class AdamStep:
     """Adam (Kingma and Ba, 2015): a rate for each entry, from the gradient's moments.
 
-    ``theta = theta - rate * mean / (sqrt(mean_square) + epsilon)`` with the means of the gradients
-    and of their squares so far, each weighted by beta to the power of its age.
+    ``theta = theta - rate * mean / (sqrt(mean_square) + epsilon)`` with the weighted means of all
+    gradients so far and of their squares; a gradient k steps ago has the weight ``beta ** k``.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class AdamStep:
         self.n_steps = 0
 
     def after(self, last: "StepRule") -> "AdamStep":
-        """Go on from a copy of what another rule of this kind has gathered; returns self."""
+        """Copy the state of another rule if it is of the same kind; returns self."""
         if isinstance(last, AdamStep):
             self.moments, self.n_steps = copy(last.moments), last.n_steps
         return self
@@ -109,7 +109,7 @@ class AdamStep:
     def __call__(
         self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
     ) -> None:
-        """Move theta; the gradient is used up."""
+        """Change theta by one step, in place; the gradient is overwritten."""
         if self.moments is None:
             self.moments = np.zeros((3, len(theta)), dtype=theta.dtype)
         self.moments = self.moments.astype(theta.dtype, copy=False)
