@@ -3,7 +3,7 @@ Batch against stochastic gradient descent
 =========================================
 
 Batch gradient descent visits all m rows for each step. Stochastic gradient descent estimates
-the gradient from a few of them, a mini-batch B, and steps at once:
+the gradient from a few of them, a mini-batch B, and takes a step after each:
 
 .. math::
 
@@ -12,8 +12,8 @@ the gradient from a few of them, a mini-batch B, and steps at once:
         + \frac{\lambda}{m} [0, \Theta_{:,1:}] \right).
 
 An *epoch* is one pass over all rows: a single step for batch gradient descent, and
-:math:`m / |B|` steps in a stochastic one. What costs time is the rows that are visited. How
-far do we get with as many?
+:math:`m / |B|` steps for stochastic gradient descent. The time depends on the number of rows
+visited, so this page compares the cost reached after the same number of rows.
 """
 
 import warnings
@@ -27,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from skbackprop import BackpropClassifier, Objective
 from skbackprop.solvers import SGD, GradientDescent
 
-# The runs have a length of their own: no need to hear that they have not converged.
+# The runs have a fixed length and do not converge.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
@@ -50,8 +50,8 @@ def loss_curve(solver):
 # %%
 # Cost per row visited
 # --------------------
-# J over all rows after each epoch for batches of several sizes. The size decides which learning
-# rate is good, so each may choose among five the one that ends lowest. There is no momentum.
+# J over all rows after each epoch for batches of several sizes. The best learning rate depends on
+# the size, so for each size the best of five rates is used. There is no momentum.
 
 best = {}
 for batch_size in (m, 200, 20, 2):
@@ -75,9 +75,8 @@ for batch_size, (rate, curve) in best.items():
     print(f"{batch_size:10d}{rate:6.1f}{n_steps:9d}{losses}")
 
 # %%
-# For the same number of rows, small batches come much further, up to a point: batches of 2
-# gain nothing over batches of 20, and need ten times as many steps, each with an overhead of
-# its own.
+# For the same number of rows, small batches reach a much lower cost, up to a point: batches of 2
+# are no better than batches of 20, and need ten times as many steps, each with some overhead.
 
 assert best[20][1][-1] < best[200][1][-1] < best[m][1][-1]
 assert best[20][1][0] < best[m][1][-1]  # one epoch of the one, ten of the other
@@ -95,9 +94,9 @@ plt.show()
 # %%
 # The first epoch, step by step
 # -----------------------------
-# ``partial_fit`` makes one pass over the rows it is given, so with a batch at a time we can
-# watch each step. ``n_samples`` tells the solver m, which the rows at hand do not: the penalty
-# of a batch stays :math:`\lambda / m` with the m of all rows.
+# ``partial_fit`` makes one pass over the given rows, so with one batch per call each step can be
+# recorded. ``n_samples`` is the total number of rows m, so that the penalty of a batch is
+# :math:`\lambda / m`.
 
 order = np.random.RandomState(0).permutation(m)
 first_epoch = {}
@@ -117,8 +116,8 @@ for batch_size, curve in first_epoch.items():
     print(f"{batch_size:10d}{len(curve):8d}{(np.diff(curve) > 0).sum():12d}{curve[-1]:14.3f}")
 
 # %%
-# A few rows estimate the gradient with an error, and some steps lead uphill. But there are ten
-# times as many of them, and together they come much further down.
+# The gradient of a few rows is an inexact estimate, and some steps increase J. But there are ten
+# times as many steps, and together they decrease it much more.
 
 assert (np.diff(first_epoch[20]) > 0).any()
 assert first_epoch[20][-1] < 0.5 * first_epoch[200][-1]

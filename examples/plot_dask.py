@@ -5,8 +5,8 @@ From a folder of files to a cluster
 :class:`~skbackprop.dask.DaskBackpropClassifier` fits to Dask arrays and DataFrames. It needs the
 extra "dask", in a checkout ``pip install ".[dask]"``.
 
-Here a folder has the breast cancer data of scikit-learn in several CSV files. To scale it up, put
-more files into it; ``dask.dataframe.read_parquet`` reads the faster kind.
+In this example a folder contains scikit-learn's breast cancer data in several CSV files. More
+files need no other code; Parquet files (``dask.dataframe.read_parquet``) are read faster.
 """
 
 import tempfile
@@ -28,8 +28,8 @@ for i in range(4):
 # %%
 # A table that is not in memory
 # -----------------------------
-# Nothing is read yet but the names and types of the columns. The scaling is one more thing to be
-# done to each partition when it is read.
+# So far only the names and types of the columns are read. The scaling will be applied to each
+# partition when it is read.
 
 rows = dd.read_csv(f"{folder.name}/part*.csv")
 X = rows.drop(columns="target")
@@ -41,15 +41,15 @@ X.npartitions, list(X.columns[:3])
 # %%
 # Without a cluster
 # -----------------
-# Threads of this process read the partitions at each pass and add up their sums. Only as many
-# partitions as threads have to fit into memory.
+# Threads of this process read the partitions in each pass and add their sums. Memory has to hold
+# only one partition for each thread.
 
 clf = DaskBackpropClassifier(10, random_state=0).fit(X, y)
 LossCurveDisplay.from_estimator(clf)
 f"J = {clf.loss_:.6f} after {clf.n_iter_} iterations, accuracy {clf.score(X, y):.3f}"
 
 # %%
-# It is J over the whole table, so the fit ends where one in memory does.
+# J is over the whole table, so the fit ends at the same minimum as one in memory.
 
 table = rows.compute()
 in_memory = BackpropClassifier(10, random_state=0)
@@ -59,7 +59,7 @@ assert difference < 1e-6
 f"difference of J: {difference:.1g}"
 
 # %%
-# Predictions are lazy, and divided like X:
+# Predictions are lazy and have the partitions of X:
 
 probabilities = clf.predict_proba(X)
 probabilities
@@ -75,8 +75,8 @@ probabilities
 #     client = Client(LocalCluster(n_workers=8, threads_per_worker=1))
 #     clf = DaskBackpropClassifier(10, random_state=0).fit(X, y)
 #
-# and for many machines ``Client("address-of-the-scheduler:8786")``. What comes out is an ordinary
-# estimator where Dask is not needed any more:
+# and for many machines ``Client("address-of-the-scheduler:8786")``. ``to_local`` returns an
+# ordinary estimator, which does not need Dask:
 
 clf.to_local()
 

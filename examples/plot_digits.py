@@ -2,8 +2,8 @@ r"""
 Handwritten digits
 ==================
 
-The main job: learn to read handwritten digits, then see how well the network reads digits that
-it has never met, and what its hidden units look for.
+The network learns to read handwritten digits. Its accuracy is measured on digits that were not
+used in training, and the weights of its hidden units are drawn as images.
 
 The 1797 images of scikit-learn's digits have 8 x 8 pixels. A network of 64 inputs, 25 hidden
 units and 10 logistic output units, one for each digit, is fitted by minimising
@@ -19,7 +19,7 @@ units and 10 logistic output units, one for each digit, is fitted by minimising
 # Fit and test
 # ------------
 #
-# A quarter of the images is kept for the test. `MinMaxScaler` brings the pixels to [0, 1].
+# A quarter of the images is held out for testing. `MinMaxScaler` scales the pixels to [0, 1].
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,13 +47,13 @@ print()
 print(classification_report(y_test, y_pred, digits=3))
 
 # %%
-# What it reads, and what it looks for
-# ------------------------------------
+# Predictions and hidden units
+# ----------------------------
 #
-# On the left every image that the network misreads (in red: what it reads, and what it is), then
-# others that it reads well. On the right the rows of :math:`\Theta^{(1)}` without the bias, one
-# picture for each hidden unit: ink on a red pixel excites the unit, ink on a blue one inhibits it.
-# The penalty may switch a unit off altogether, its picture is blank then.
+# On the left are all misread images (in red: the prediction and the true digit), followed by some
+# that are read correctly. On the right are the rows of :math:`\Theta^{(1)}` without the bias, one
+# image for each hidden unit: ink on a red pixel excites the unit, ink on a blue one inhibits it.
+# If the penalty switches a unit off, its image is blank.
 
 wrong = np.flatnonzero(y_pred != y_test)
 right = np.flatnonzero(y_pred == y_test)

@@ -2,17 +2,17 @@ r"""
 Pictures of a fit
 =================
 
-scikit-learn's displays work with a `BackpropClassifier` unchanged. `LossCurveDisplay` adds the
-cost after each iteration, which there is for every solver.
+scikit-learn's displays work with a `BackpropClassifier` unchanged. `LossCurveDisplay` of
+skbackprop draws the cost after each iteration, for every solver.
 """
 
 # %%
 # The course of a fit
 # -------------------
 #
-# Two half moons with much noise, and a network that is large for them. A fit that is given
-# validation examples records their cost as well. It rises again while J, the cost of the training
-# examples with the penalty, goes on falling, unless the penalty is large enough.
+# The data are two half moons with much noise, and the network is large for them. With validation
+# examples the fit also records their cost. It rises again while J, the cost of the training
+# examples with the penalty, continues to fall, unless the penalty is large enough.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,8 +51,8 @@ for clf in fits.values():
 # The decision boundary
 # ---------------------
 #
-# `DecisionBoundaryDisplay` colours the plane by the probability of the second class. With next to
-# no penalty the boundary goes around single examples.
+# `DecisionBoundaryDisplay` colours the plane by the probability of the second class. With almost
+# no penalty the boundary encloses single examples.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, (reg_lambda, clf) in zip(axes, fits.items(), strict=True):
@@ -67,9 +67,9 @@ plt.show()
 # Which lambda
 # ------------
 #
-# `ValidationCurveDisplay` fits again for each value of a parameter and each split of the data. The
-# notes' name of the parameter, ``"lambda"``, does as well as `reg_lambda`. It is high bias on the
-# right, high variance on the left.
+# `ValidationCurveDisplay` fits once for each value of a parameter and each split of the data. The
+# parameter can be called ``"lambda"`` or `reg_lambda`. Small values, on the left, give high
+# variance; large values, on the right, high bias.
 
 splits = ShuffleSplit(5, test_size=0.3, random_state=0)
 clf = BackpropClassifier(25, random_state=0)
@@ -89,8 +89,8 @@ plt.show()
 # Would more examples help?
 # -------------------------
 #
-# `LearningCurveDisplay` fits to more and more examples. As long as the curves are coming closer,
-# more examples help; once they have met, only a larger network could.
+# `LearningCurveDisplay` fits to increasing numbers of examples. As long as the two curves approach
+# each other, more examples help; once they have met, only a larger network could.
 
 LearningCurveDisplay.from_estimator(
     clf.set_params(reg_lambda=0.01),
@@ -107,7 +107,7 @@ plt.show()
 # Which classes are confused
 # --------------------------
 #
-# `ConfusionMatrixDisplay` counts the test digits of each class by what the network says they are.
+# `ConfusionMatrixDisplay` counts the test digits by true class and predicted class.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, stratify=y, random_state=0)

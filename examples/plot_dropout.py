@@ -2,19 +2,19 @@ r"""
 Dropout
 =======
 
-In each step of a stochastic solver, *dropout* leaves hidden units out at random, so that no
-unit can rely on another and all have to contribute. A unit is kept with probability q, anew
-for each example and each step, and the activation of one that is kept is divided by q:
+In each step of a stochastic solver, *dropout* leaves out random hidden units, so that no unit can
+rely on another and all have to contribute. For each example and each step, a unit is kept with
+probability q, and its activation is then divided by q:
 
 .. math::
 
     a_j := \frac{r_j}{q} \, a_j, \quad r_j = 1 \text{ with probability } q, \text{ else } 0.
 
-Divided like this, each activation is on average what it would be without dropout, and the
-whole network can be used to predict.
+Because of the division each activation has the same mean as without dropout, and prediction can
+use the whole network.
 
-Dropout is meant against overfitting. So we take few training examples, many hidden units and
-no penalty at all.
+Dropout reduces overfitting. To show this, the example has few training examples, many hidden units
+and no penalty.
 """
 
 import warnings
@@ -28,7 +28,7 @@ from sklearn.model_selection import train_test_split
 from skbackprop import BackpropClassifier, Objective
 from skbackprop.solvers import SGD, Adam
 
-# The runs have a length of their own: no need to hear that they have not converged.
+# The runs have a fixed length and do not converge.
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 X, y = load_digits(return_X_y=True)
@@ -54,8 +54,8 @@ def fit(solver, seed):
 # %%
 # With and without
 # ----------------
-# The solver carries the probability that a hidden unit is dropped. Three starts of each; the
-# testing cost is recorded after each epoch.
+# ``dropout``, the probability that a hidden unit is dropped, is an option of the solver. There are
+# three starts of each fit; the testing cost is recorded after each epoch.
 
 solvers = {
     "SGD": SGD(learning_rate=0.05, batch_size=50),
@@ -87,9 +87,9 @@ for name, networks in fits.items():
     )
 
 # %%
-# With dropout the testing cost falls lower and rises less, from each of the three starts and
-# with both solvers. The training cost is higher: dropout trades the one for the other. The
-# accuracy hardly changes. Dropout is said to make weights smaller; here they are larger.
+# With dropout the testing cost falls lower and rises less, from each of the three starts and with
+# both solvers. The training cost is higher. The accuracy hardly changes. Dropout is often said to
+# make weights smaller; here they are larger.
 
 for name in ("SGD, dropout 0.3", "SGD, dropout 0.5", "Adam, dropout 0.5"):
     without = testing[name.split(",")[0]]
@@ -112,8 +112,8 @@ plt.show()
 # %%
 # J with dropout off
 # ------------------
-# While units come and go at random, J is a random number. ``loss_curve_`` is J of the whole
-# network, on all training rows, with dropout off, and so is ``loss_``:
+# With dropout J is a random number. ``loss_curve_`` and ``loss_`` are J of the whole network on
+# all training rows, without dropout:
 
 network = fits["SGD, dropout 0.5"][0]
 objective = Objective(network.network_, X_train, y_train)
@@ -125,8 +125,8 @@ for name in ("SGD", "SGD, dropout 0.3", "SGD, dropout 0.5"):
     print(f"{name:18}{up[name]:4d}")
 
 # %%
-# This J can be drawn and compared. But it is not what the steps descend, so it falls less
-# steadily with dropout than without.
+# This J can be drawn and compared. But the steps do not minimise it, so it falls less steadily
+# with dropout than without.
 
 assert up["SGD"] < up["SGD, dropout 0.3"]
 assert up["SGD"] < up["SGD, dropout 0.5"]

@@ -2,17 +2,17 @@ r"""
 Choosing features
 =================
 
-A network of 60 features of which half are noise: which ones can go? scikit-learn's selectors ask
-an estimator for the importance of each feature. For a network that is the size of the weights
-which leave the feature, the norm of a row of ``coefs_[0]``; `importance_getter` says so.
+Half of 60 features are noise. scikit-learn's selectors find them by the importance of each
+feature. For a network, the importance is the norm of the weights of the feature, a row of
+``coefs_[0]``; the parameter `importance_getter` of a selector provides it.
 """
 
 # %%
-# Thirty features, and thirty that mean nothing
-# ---------------------------------------------
+# Thirty features, and thirty without information
+# -----------------------------------------------
 #
-# The measurements of the breast cancer data, and beside each a shuffled copy of it, which has the
-# same distribution and no connection with the diagnosis.
+# The features are the measurements of the breast cancer data and a shuffled copy of each, which
+# has the same distribution but no relation to the diagnosis.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,16 +40,15 @@ def accuracy(model):
 
 
 # %%
-# Features have to be scaled first, otherwise the weights say more about the units of measurement
-# than about the features.
+# The features have to be scaled first, otherwise the weights depend mainly on their units of
+# measurement.
 #
 # L1 and SelectFromModel
 # ----------------------
 #
-# The penalty ``"l1"`` makes weights exactly zero. A feature all of whose weights are zero is one
-# that the network does not look at, so there is nothing to be guessed: the threshold is anything
-# above zero. How many are left depends on :math:`\lambda`, here 15; with 3 the fit keeps half of
-# the copies as well.
+# The penalty ``"l1"`` makes weights exactly zero. If all weights of a feature are zero, the
+# network does not use it, so the threshold can be any small number. The number of features that
+# are left depends on :math:`\lambda`, here 15; with 3 half of the copies are kept as well.
 
 l1 = BackpropClassifier(5, reg_lambda=15, penalty="l1", random_state=0)
 select = SelectFromModel(l1, importance_getter=importance, threshold=1e-12)
@@ -74,8 +73,8 @@ assert not kept[~is_real].any()
 # Recursive elimination
 # ---------------------
 #
-# The penalty ``"l2"`` makes no weight zero. `RFE` takes away the features of least importance, a
-# few at a time, and fits again, until as many are left as were asked for.
+# The penalty ``"l2"`` makes no weight zero. `RFE` repeatedly removes the least important features
+# and fits again, until the requested number is left.
 
 net = BackpropClassifier(5, reg_lambda=1, random_state=0)
 rfe = RFE(net, n_features_to_select=10, step=5, importance_getter=importance)
@@ -87,11 +86,11 @@ print(*data.feature_names[rfe.support_[:30]], sep="\n")
 assert not rfe.support_[~is_real].any()
 
 # %%
-# What it is worth
-# ----------------
+# Score with the selected features
+# --------------------------------
 #
-# The selector belongs *into* the pipeline: features that were chosen on all rows have been chosen
-# with the help of the rows that test them. A handful of features does as well as all of them.
+# The selector has to be part of the pipeline: if features were selected on all rows, the rows that
+# test them would have been used for the selection. A few features score as well as all of them.
 
 results = {
     "all 60 features": accuracy(make_pipeline(StandardScaler(), net)),

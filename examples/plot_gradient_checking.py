@@ -2,9 +2,9 @@ r"""
 Gradient checking
 =================
 
-Back propagation has many places for a small mistake, and a network with a slightly wrong
-gradient still learns a little. The derivative can be had in a second, slower way that is hard to
-get wrong, the slope between two neighbouring points:
+A small mistake in back propagation is easily made, and a network with a slightly wrong gradient
+still learns a little. A second, slower way to compute the derivative is hard to get wrong: the
+slope between two neighbouring points,
 
 .. math::
 
@@ -57,11 +57,12 @@ for network, reg_lambda in networks:
 # The choice of epsilon
 # ---------------------
 #
-# A large :math:`\epsilon` sees the curvature of J: the error of the two-sided difference falls
-# with :math:`\epsilon^2`, that of the one-sided :math:`(J(\theta + \epsilon e_j) - J(\theta)) /
-# \epsilon` with :math:`\epsilon` only. A small one divides the rounding of J, some
-# :math:`10^{-16}`, by almost nothing. Between :math:`10^{-4}` and :math:`10^{-5}` the two-sided
-# difference has nearly ten right digits, two more than the one-sided ever has.
+# With a large :math:`\epsilon` the curvature of J causes an error. It is of order
+# :math:`\epsilon^2` for the two-sided difference, but only of order :math:`\epsilon` for the
+# one-sided :math:`(J(\theta + \epsilon e_j) - J(\theta)) / \epsilon`. With a small
+# :math:`\epsilon` the rounding error of J, about :math:`10^{-16}`, is divided by a very small
+# number. Between :math:`10^{-4}` and :math:`10^{-5}` the two-sided difference has nearly ten
+# correct digits, two more than the best one-sided difference.
 
 network = Network((4, 5, 3))
 objective = Objective(network, X, y, reg_lambda=1)
@@ -104,7 +105,7 @@ plt.show()
 # A planted bug
 # -------------
 #
-# Here is back propagation for one hidden layer, written out, with a choice of mistakes:
+# This function is back propagation for one hidden layer, with three possible mistakes:
 #
 # - the factor :math:`g'(z) = a (1 - a)` of the hidden layer is forgotten;
 # - :math:`\lambda \Theta` stands for :math:`\frac{\lambda}{m} \Theta`, a common misprint;
@@ -140,9 +141,8 @@ for bug in bugs:
     assert (difference < 1e-8) == (bug == "none")
 
 # %%
-# Where the two gradients differ tells what is wrong: everything before the output layer without
-# :math:`g'`, all weights but no bias with too strong a penalty, and the bias alone when it is
-# penalised.
+# The entries that differ indicate the mistake: without :math:`g'` all entries before the output
+# layer, with too strong a penalty all weights but no bias, and with penalised biases only these.
 
 numeric = two_sided(1e-5)
 columns = np.concatenate([np.tile(np.arange(n), units) for units, n in network.shapes])
@@ -162,9 +162,9 @@ fig.supylabel("back propagation - numerical")
 plt.show()
 
 # %%
-# Why the check is worth it: gradient descent with a wrong gradient lowers J too, at first. Then
-# one mistake stops it a little above the minimum, one far above, and one leads away from it. The
-# beginning of the curve would not have told.
+# Gradient descent with a wrong gradient also lowers J at first. Then one mistake stops it slightly
+# above the minimum, one far above, and one leads away from it. The beginning of the curve does not
+# show this, so the check is needed.
 
 colors = ["tab:blue", "tab:red", "tab:orange", "tab:green"]
 fig, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")

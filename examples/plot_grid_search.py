@@ -2,12 +2,12 @@ r"""
 Searching for lambda and the hidden units
 =========================================
 
-How strong should the penalty be, and how many hidden units should there be? The training rows
-answer both by cross-validation: a grid search fits every pair on two thirds of them and scores
-it on the rest, three times. The test rows are looked at once, at the end.
+A grid search chooses the strength of the penalty and the number of hidden units by
+cross-validation on the training rows: it fits every pair on two thirds of them and scores it on
+the rest, three times. The test rows are used once, at the end.
 
-:math:`\lambda` goes by its own name: the key `"lambda"` stands for the parameter `reg_lambda`,
-in a pipeline as `"backpropclassifier__lambda"`.
+The key `"lambda"` stands for the parameter `reg_lambda`, in a pipeline
+`"backpropclassifier__lambda"`.
 """
 
 # %%
@@ -47,8 +47,8 @@ print(f"{'Accuracy on the test rows':40s}{search.score(X_test, y_test):6.3f}")
 # The heat map
 # ------------
 #
-# Five hidden units hardly tell ten digits apart, whatever :math:`\lambda` is. With more of them a
-# whole range of :math:`\lambda` does well, until the penalty drowns the data.
+# Five hidden units cannot distinguish ten digits well, whatever :math:`\lambda` is. With more
+# units a wide range of :math:`\lambda` gives good scores, until the penalty outweighs the data.
 
 # The grid runs through the last key fastest.
 scores = search.cv_results_["mean_test_score"].reshape(len(hidden_units), len(lambdas))

@@ -2,7 +2,7 @@ r"""
 L1 against L2
 =============
 
-Two ways to make large weights expensive:
+There are two penalties on large weights:
 
 .. math::
 
@@ -10,9 +10,10 @@ Two ways to make large weights expensive:
     \qquad
     \text{L1:} \quad \frac{\lambda}{m} \sum_l \sum_{ij} |\Theta^{(l)}_{ij}|, \; j \ge 1.
 
-The derivative of the L2 penalty fades away as a weight becomes small: it makes weights small,
-but not zero. The L1 penalty pulls with the same force :math:`\lambda / m` at any size: a
-weight to which the examples give less than that is *exactly* zero. So L1 selects features.
+The derivative of the L2 penalty decreases with the weight: it makes weights small, but not zero.
+The derivative of the L1 penalty is :math:`\lambda / m` for a weight of any size: a weight is
+*exactly* zero if the derivative of the examples' cost is smaller than that. So L1 selects
+features.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +34,8 @@ X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
 # %%
 # Weights against lambda
 # ----------------------
-# Without a hidden layer each of the 30 features has one weight. We follow them as lambda grows.
+# Without a hidden layer each of the 30 features has one weight. The plot shows them as lambda
+# grows.
 
 lambdas = np.logspace(-0.5, 2.25, 12)
 fits = {
@@ -64,9 +66,9 @@ for i, reg_lambda in enumerate(lambdas):
     )
 
 # %%
-# With L1 one weight after another goes to zero (now and then one comes back, in the place of
-# others) and in the end all are gone. With L2 none is ever zero. To predict well, L2 is the
-# better of the two here, as is usual.
+# With L1 one weight after another becomes zero (occasionally one becomes nonzero again, in place
+# of others), and in the end all are zero. With L2 none is ever zero. L2 predicts better here, as
+# it usually does.
 
 assert 0 < zeros["l1"][0] < zeros["l1"][6] < zeros["l1"][-1] == 30
 assert not zeros["l2"].any()
@@ -83,8 +85,8 @@ plt.show()
 # %%
 # The selected features
 # ---------------------
-# At lambda = 10 few features are left, those that tell most. Class 1 is "benign", so negative
-# weights speak for cancer.
+# At lambda = 10 only the most informative features are left. Class 1 is "benign", so negative
+# weights indicate cancer.
 
 network = BackpropClassifier((), reg_lambda=10, penalty="l1", random_state=0)
 network.fit(X_train, y_train)
@@ -97,8 +99,8 @@ assert np.count_nonzero(w) < 10
 # %%
 # A hidden layer
 # --------------
-# In a network a feature is out when its weights to all hidden units are zero, and a hidden unit is
-# idle when all its weights are.
+# A network does not use a feature if its weights to all hidden units are zero, and a hidden unit
+# has no effect if all its weights are zero.
 
 Theta1 = {}
 for penalty in ("l1", "l2"):

@@ -2,16 +2,16 @@ r"""
 The effect of lambda
 ====================
 
-The penalty makes large weights expensive:
+The penalty grows with the weights:
 
 .. math::
 
     J(\Theta) = \frac{1}{m} \sum_{i=1}^m \mathrm{cost}(h_\Theta(x^{(i)}), y^{(i)})
         + \frac{\lambda}{2m} \sum_l \|\Theta^{(l)}_{:,1:}\|_F^2.
 
-Why should large weights be bad? The logistic units :math:`g(x_1 + x_2)` and
-:math:`g(10 x_1 + 10 x_2)` decide alike everywhere. At (1, 1) the first says .88, the second
-1.00: it is certain, and where it is wrong it pays for that.
+Large weights lead to overconfident predictions. The logistic units :math:`g(x_1 + x_2)` and
+:math:`g(10 x_1 + 10 x_2)` make the same decision everywhere. At (1, 1) the output of the first is
+.88, that of the second 1.00, and where the second is wrong, its cost is high.
 """
 
 import matplotlib.pyplot as plt
@@ -25,8 +25,8 @@ from skbackprop import BackpropClassifier, Objective
 # %%
 # Cost, accuracy and size of the weights
 # --------------------------------------
-# Handwritten digits, 300 of them to train on, and values of lambda over six orders of magnitude.
-# The costs here are those of the examples alone, without the penalty.
+# The training data are 300 handwritten digits, and lambda varies over six orders of magnitude. The
+# costs are those of the examples, without the penalty.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -60,10 +60,10 @@ for i, reg_lambda in enumerate(lambdas):
     )
 
 # %%
-# With more penalty the weights become smaller and the training cost higher. The testing cost
-# has its minimum in between: to its left the network overfits, to its right it underfits, and
-# in the end all weights are gone and it guesses. The accuracy suffers much less on the left:
-# most decisions of a network that is too certain are still right.
+# With a larger penalty the weights become smaller and the training cost higher. The testing cost
+# has a minimum in between: to its left the network overfits, to its right it underfits, until all
+# weights are zero. On the left the accuracy is reduced much less than the cost: most decisions of
+# an overconfident network are still right.
 
 best = int(np.argmin(testing))
 assert 0 < best < len(lambdas) - 1
@@ -89,7 +89,7 @@ plt.show()
 # %%
 # Decision boundaries
 # -------------------
-# Three sorts of wine by two of their properties. The darker, the surer is the network.
+# The classes are three sorts of wine, with two features. Darker colours are higher probabilities.
 
 wine = load_wine()
 columns = [wine.feature_names.index(name) for name in ("alcohol", "flavanoids")]
@@ -118,8 +118,8 @@ axes[0].set_ylabel("flavanoids, scaled")
 plt.show()
 
 # %%
-# Without much of a penalty the boundaries wind around single bottles, and the network is sure
-# of itself nearly everywhere. With more they are smooth. With still more they are hardly
-# bent, and the network commits itself to nothing.
+# With a very small penalty the boundaries enclose single bottles, and probabilities are close to 0
+# or 1 nearly everywhere. With a larger one the boundaries are smooth. With a still larger one they
+# are almost straight, and no probability is high.
 
 assert sureness[0] > sureness[1] > sureness[2]

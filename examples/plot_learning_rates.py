@@ -8,9 +8,9 @@ Gradient descent moves by the *learning rate* :math:`\alpha` times the gradient,
 
     \Theta := \Theta - \alpha D(\Theta).
 
-With a small rate it takes for ever; with a large one it jumps over the minimum and may land
-higher than it started. The best rate is large while the cost falls fast, and small near the
-minimum: it changes during the fit.
+With a small rate it is slow; with a large one it oversteps the minimum and may increase the cost.
+The best rate is large while the cost falls fast and small near the minimum, so it changes during
+the fit.
 """
 
 import textwrap
@@ -62,9 +62,9 @@ assert constant["0.01, constant"].loss_ > constant["0.1, constant"].loss_
 assert constant["0.1, constant"].loss_ > constant["2, constant"].loss_
 
 # %%
-# With the rate 5 the cost explodes. The fit gives up after ``n_iter_no_change`` epochs without a
-# lower J, keeps the best parameters it has seen, here those of the start, and warns. A
-# ``ConvergenceWarning`` is worth reading:
+# With the rate 5 the cost rises sharply. The fit ends after ``n_iter_no_change`` epochs without a
+# lower J, keeps the best parameters, here those of the start, and issues a ``ConvergenceWarning``
+# with advice:
 
 diverged, messages = fits["5, constant"]
 print("\n".join(textwrap.wrap(messages[0], 80)))
@@ -75,9 +75,9 @@ assert diverged.loss_ < min(diverged.loss_curve_)
 # %%
 # Rates that change
 # -----------------
-# ``TimeDecay`` makes the rate smaller whatever happens: :math:`\alpha_t = \alpha_0 / (1 + kt)`
-# after t steps. ``Adaptive`` looks at J: each epoch in which it became lower makes the rate a
-# little larger, any other halves it.
+# ``TimeDecay`` decreases the rate in each step: :math:`\alpha_t = \alpha_0 / (1 + kt)` after t
+# steps. ``Adaptive`` depends on J: it slightly increases the rate after each epoch in which J
+# decreased and halves it after any other.
 
 changing = {
     "5, TimeDecay": fit(TimeDecay(5.0, decay=1.0))[0],
@@ -87,9 +87,9 @@ changing = {
 report(changing)
 
 # %%
-# Both tame the rate that was too large. The decaying rate is soon too small; the adaptive one
-# finds its size from both sides, and from either does as well as the best of the constants
-# above, which had to be known.
+# Both converge from the rate that was too large. The decaying rate is soon too small. The adaptive
+# rate adjusts from too small and from too large an initial value, and reaches as low a cost as the
+# best constant above, which had to be found first.
 
 best = constant["2, constant"].loss_
 assert best < changing["5, TimeDecay"].loss_ < constant["0.1, constant"].loss_
@@ -115,9 +115,10 @@ plt.show()
 # %%
 # Rates for a given number of epochs
 # ----------------------------------
-# Mini-batches never show the whole gradient: with a constant rate the parameters keep jumping
-# about the minimum. ``Cosine`` and ``OneCycle`` plan the rate for the epochs there are: far steps
-# first, small ones at the end. ``OneCycle`` begins small, too, so that it bears a higher peak.
+# Mini-batches only estimate the gradient: with a constant rate the parameters fluctuate around the
+# minimum. ``Cosine`` and ``OneCycle`` plan the rate for a given number of epochs, with large steps
+# first and small steps at the end. ``OneCycle`` also begins with small steps, which allows a
+# higher peak.
 
 
 def fit_epochs(learning_rate):
@@ -130,7 +131,7 @@ def fit_epochs(learning_rate):
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # ten epochs are all we want
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the fit ends after ten epochs
         return network.fit(X, y)
 
 

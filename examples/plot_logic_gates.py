@@ -2,23 +2,24 @@ r"""
 Logic gates
 ===========
 
-One logistic unit is an AND, an OR or a NOT, once its weights are set well. No single unit is an
-XOR or its negation XNOR: no straight line separates (0, 0) and (1, 1) from (0, 1) and (1, 0). A
-network with one hidden layer can do it, by hand and by learning.
+With suitable weights one logistic unit computes AND, OR or NOT. No single unit computes XOR or its
+negation XNOR, because no straight line separates (0, 0) and (1, 1) from (0, 1) and (1, 0). A
+network with one hidden layer can compute them, with weights set by hand or learned.
 """
 
 # %%
 # By hand
 # -------
 #
-# The notes choose weights so large that :math:`g` is almost a step:
+# With large weights :math:`g` is almost a step function:
 #
 # .. math::
 #
 #     \text{AND} &= g(-30 + 20 x_1 + 20 x_2), & \text{OR} &= g(-10 + 20 x_1 + 20 x_2), \\
 #     \text{NOT} &= g(10 - 20 x_1), & \text{NOR} &= g(10 - 20 x_1 - 20 x_2).
 #
-# XNOR is true where AND or NOR is: these two are its hidden units, and an OR puts them together.
+# XNOR is true where AND or NOR is true: these are its two hidden units, and the output is their
+# OR.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,8 +53,8 @@ for name, (network, thetas) in gates.items():
     print(f"{name:5s}", show_answers(X, h))
 
 # %%
-# The regions where each gate says yes. The boundary of a unit is a straight line; the network
-# for XNOR cuts off two corners with two of them.
+# The plots show where the output of each gate is 1. The boundary of a unit is a straight line; the
+# network for XNOR cuts off two corners with two lines.
 
 TWO_CLASSES = ListedColormap(["tab:blue", "tab:red"])
 SHADING = {"cmap": "RdBu_r", "vmin": -0.6, "vmax": 1.6, "rasterized": True}
@@ -82,9 +83,9 @@ plt.show()
 # From data
 # ---------
 #
-# The same network finds weights for XOR by itself, from the four corners. The cost of so small a
-# network has poor local minima: `n_init` starts at ten random places and keeps the lowest J.
-# Four examples bear a weak penalty only.
+# The same network learns weights for XOR from the four corners. The cost of such a small network
+# has poor local minima: `n_init=10` fits from ten random starts and keeps the lowest J. With only
+# four examples the penalty has to be weak.
 
 X, y = corners[2], np.array([0, 1, 1, 0])
 clf = BackpropClassifier(hidden_layer_sizes=2, reg_lambda=0.001, n_init=10, random_state=0)
@@ -98,8 +99,8 @@ for layer, Theta in enumerate(clf.theta_, start=1):
     print(f"Theta{layer} =", np.array2string(Theta, precision=2, prefix="Theta1 = "))
 
 # %%
-# Seen from the hidden layer the problem is no longer hard: two corners with the same answer have
-# come together there, and the output unit needs a straight line only.
+# In the activations of the hidden layer the classes are linearly separable: two corners with the
+# same label are close together there, so the output unit can separate them by a straight line.
 
 hidden = clf.network_.forward_propagate(clf.network_.unroll(clf.theta_), X)[1]
 bias, w1, w2 = clf.theta_[1][0]

@@ -2,19 +2,20 @@ r"""
 A table with categories and missing values
 ==========================================
 
-Most tables are not pixels: numbers on very different scales, categories, gaps. This page takes
-such a table through scikit-learn's preprocessing to a fitted network, stops the fit early by
-validation rows, asks which columns matter, and compares the network with two of scikit-learn's
-own classifiers.
+Many tables have numbers on very different scales, categories and missing values. This page
+preprocesses such a table with scikit-learn, fits a network, stops the fit early by validation
+rows, measures the importance of the columns, and compares the network with two of scikit-learn's
+classifiers.
 """
 
 # %%
 # The table
 # ---------
 #
-# 6000 customers of an insurer, made up with a seed: about one in six files a claim. Young drivers
-# of strong cars do, and those who drive much in the city; the colour of the car has nothing to do
-# with it. Incomes are skewed and a fifth of them is missing, more often for those who claim.
+# The data are 6000 simulated customers of an insurer, of whom about one in six files a claim.
+# Claims are more frequent for young drivers of powerful cars and for those who drive much in the
+# city; the colour of the car has no effect. Incomes are skewed, and a fifth of them is missing,
+# more often for customers with a claim.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,10 +68,10 @@ print(", ".join(f"{n} of {name}" for name, n in table.isna().sum().items() if n)
 # From a table to features of similar size
 # ----------------------------------------
 #
-# `PowerTransformer` straightens skewed numbers and scales them. A gap is filled with the median,
-# and a column of its own tells the network where the gaps were, which matters here. Categories
-# become columns of 0 and 1; a gap in them is one more category, and a category that turns up only
-# later is all zeros.
+# `PowerTransformer` makes skewed numbers more symmetric and scales them. A missing number is
+# replaced by the median, and an additional column marks it, which is informative here. Categories
+# become columns of 0 and 1; a missing category is one more category, and a category that only
+# occurs in later data becomes zeros.
 
 features = make_column_transformer(
     (
@@ -93,12 +94,12 @@ X_train, X_val, y_train, y_val = train_test_split(
 print(features.fit(X_train).get_feature_names_out())
 
 # %%
-# Early stopping with validation rows of one's own
-# ------------------------------------------------
+# Early stopping with given validation rows
+# -----------------------------------------
 #
-# ``early_stopping=True`` alone sets rows aside by itself. Validation rows of one's own have to
-# pass through the preprocessing without taking part in it. That is what `transform_input` of
-# `Pipeline` does, once metadata routing is switched on. The dot marks the iteration that is kept.
+# With ``early_stopping=True`` alone the fit sets rows aside. Given validation rows have to be
+# transformed by the preprocessing that was fitted to the training rows. `transform_input` of
+# `Pipeline` does this if metadata routing is enabled. The dot marks the iteration that is kept.
 
 net = BackpropClassifier(30, reg_lambda=0.1, early_stopping=True, random_state=0)
 with sklearn.config_context(enable_metadata_routing=True):
@@ -111,9 +112,9 @@ LossCurveDisplay.from_estimator(stopped)
 plt.show()
 
 # %%
-# The stopped fit ranks the test customers better than the same network fitted to the end. A larger
-# penalty, which early stopping does not replace, does better than both. AUC is the area under the
-# ROC curve: how often a customer with a claim is given a higher probability than one without.
+# Early stopping gives a higher AUC on the test customers than the same network fitted to the end.
+# A larger penalty, which early stopping does not replace, gives the highest. AUC, the area under
+# the ROC curve, is how often a customer with a claim gets a higher probability than one without.
 
 
 def auc(model):
@@ -132,12 +133,12 @@ for name, value in results.items():
 assert list(results.values()) == sorted(results.values())
 
 # %%
-# Which columns matter
-# --------------------
+# Importance of the columns
+# -------------------------
 #
 # `permutation_importance` shuffles one column of the *table* at a time, before any preprocessing,
-# and measures how much worse the model becomes on rows that it has not seen. The colour of the
-# car is found to be worth nothing. So is the job, wrongly: its effect is there, but it is small.
+# and measures by how much the score on unseen rows decreases. The importance of the colour of the
+# car is rightly zero. That of the job is zero too, although it has a small effect.
 
 importance = permutation_importance(
     model, X_test, y_test, scoring="roc_auc", n_repeats=10, random_state=0
@@ -158,10 +159,10 @@ assert abs(lost["colour"]) < 0.01
 # A comparison
 # ------------
 #
-# The same folds for all, three values of one parameter for each, and for the two networks the same
-# preprocessing and the same units. `HistGradientBoostingClassifier` takes gaps and categories as
-# they are. Its trees come out ahead, as they often do on tables. The two networks, which are the
-# same model but for the solver and the activation, end up level.
+# All classifiers have the same folds and three values of one parameter; the two networks have the
+# same preprocessing and the same units. `HistGradientBoostingClassifier` needs no preprocessing of
+# missing values and categories. It has the highest score, as is common on tables. The two
+# networks, which differ only in the solver and the activation, have similar scores.
 
 categories = ["region", "job", "colour"]
 candidates = {

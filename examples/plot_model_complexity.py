@@ -4,18 +4,18 @@ Underfitting, overfitting and early stopping
 
 A model that is too simple for the problem, or that has not been trained for long enough,
 *underfits*: its cost is high on the examples it has seen and on all others. A model that is
-too complex, or that has been trained for too long, *overfits*: it knows the training examples
-by heart and pays for it on new ones. The *model-complexity graph* shows both. It draws the
-mean cost of an example,
+too complex, or that has been trained for too long, *overfits*: its cost is low on the training
+examples but high on new ones. The *model-complexity graph* shows both. It plots the mean cost of
+an example,
 
 .. math::
 
     \frac{1}{m} \sum_{i=1}^m \mathrm{cost}(h_\Theta(x^{(i)}), y^{(i)}),
 
-on training and on testing examples, against whatever makes the model more complex.
+on training and on testing examples, against the complexity of the model.
 
-Here the examples are handwritten digits, few of them, and :math:`\lambda = 0`: nothing but the
-number of iterations and of hidden units holds the network back.
+Here the examples are a few handwritten digits, and :math:`\lambda = 0`: only the number of
+iterations and of hidden units limits the complexity.
 """
 
 import matplotlib.pyplot as plt
@@ -38,7 +38,7 @@ print(f"examples: {len(y_train)} training, {len(y_val)} validation, {len(y_test)
 # Against iterations
 # ------------------
 # Rows that are given as ``X_val, y_val`` take no part in the fit; their cost is recorded after
-# each iteration. A small ``tol`` makes L-BFGS go on long after it should have stopped.
+# each iteration. With a small ``tol`` L-BFGS continues long after it should have stopped.
 
 network = BackpropClassifier(hidden_layer_sizes=25, reg_lambda=0, tol=1e-8, random_state=0)
 network.fit(X_train, y_train, X_val=X_test, y_val=y_test)
@@ -47,16 +47,17 @@ testing = np.array(network.validation_loss_curve_)
 assert (np.diff(training) < 0).all()
 
 # %%
-# The testing examples have to stay out of every decision, or they no longer tell how the
-# network does on new ones. So *early stopping* watches a third set, the validation examples.
-# It ends the fit when their cost has stopped falling and keeps the parameters of its minimum.
+# The testing examples must not influence any decision, otherwise their cost is no longer an
+# unbiased estimate for new examples. So *early stopping* monitors a third set, the validation
+# examples. It ends the fit when their cost no longer falls and keeps the parameters of its
+# minimum.
 
 stopped = BackpropClassifier(
     hidden_layer_sizes=25, reg_lambda=0, tol=1e-8, early_stopping=True, random_state=0
 )
 stopped.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 stop = np.argmin(stopped.validation_loss_curve_)
-assert stopped.loss_ == training[stop]  # the same path, left at the minimum
+assert stopped.loss_ == training[stop]  # the same iterations, ended at the minimum
 
 print(f"{'iteration':>16}{'training cost':>16}{'testing cost':>16}")
 for name, i in [("first", 0), ("early stopping", stop), ("last", -1)]:
@@ -66,8 +67,8 @@ assert testing[-1] > 2 * testing[stop]
 
 # %%
 # The training cost falls with every iteration. The testing cost falls, reaches its minimum and
-# rises again. Early stopping cannot see the testing examples and yet ends where, or nearly where,
-# their cost is lowest.
+# rises again. Early stopping does not use the testing examples, but ends near the minimum of their
+# cost.
 
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 iterations = np.arange(1, len(training) + 1)
@@ -86,9 +87,9 @@ plt.show()
 # %%
 # Against the number of hidden units
 # ----------------------------------
-# The same for networks of 1 to 256 hidden units, each trained until its gradient is small,
-# and each once more with early stopping. Single fits depend on their random start, so we take
-# the median of five.
+# The same graph for networks of 1 to 256 hidden units, each trained until its gradient is small,
+# and once more with early stopping. Single fits depend on their random start, so each point is the
+# median of five.
 
 
 def cost(network, X, y):
@@ -118,11 +119,10 @@ for units, *costs in zip(hidden_units, training, testing, testing_stopped, stric
     print(f"{units:12d}{costs[0]:12.4f}{costs[1]:12.4f}{costs[2]:26.4f}")
 
 # %%
-# On the left even the training cost is high: these networks underfit. On the right the
-# training examples cost next to nothing while the testing examples cost more again: these
-# overfit. With early stopping the testing cost is lower for every number of units and hardly
-# rises on the right. That is why one rather takes a network that is too large, together
-# with something that keeps it from overfitting.
+# On the left even the training cost is high: these networks underfit. On the right the training
+# cost is almost zero while the testing cost rises again: these overfit. With early stopping the
+# testing cost is lower for every number of units and hardly rises on the right. So it is better to
+# choose a network that is too large, together with a method against overfitting.
 
 assert min(testing) < 0.75 * testing[-1]
 assert all(np.array(testing_stopped) < testing)

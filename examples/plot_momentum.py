@@ -2,15 +2,15 @@ r"""
 Momentum and local minima
 =========================
 
-Gradient descent goes downhill and stops where there is no way down, also in a minimum beside
-which there is a better one. *Momentum* :math:`\mu` keeps a share of the last step, as a ball
-does that rolls:
+Gradient descent stops at the first minimum it reaches, even if there is a lower one nearby.
+*Momentum* adds a fraction :math:`\mu` of the last step to the next, like the inertia of a rolling
+ball:
 
 .. math::
 
     v := \mu v - \alpha D(\Theta), \quad \Theta := \Theta + v.
 
-*Nesterov's momentum* takes the gradient where the momentum is about to lead, at
+*Nesterov's momentum* evaluates the gradient at the point to which the momentum leads,
 :math:`\Theta + \mu v`.
 """
 
@@ -29,7 +29,7 @@ from skbackprop.solvers import GradientDescent
 # A cost with a local minimum
 # ---------------------------
 # The cost :math:`J(w) = (w^2 - 1)^2 + 0.3 w` of a single weight has two minima, and the left
-# one is lower. We descend it from :math:`w = 1.8`.
+# one is lower. The descent starts from :math:`w = 1.8`.
 
 
 def cost(w):
@@ -66,7 +66,7 @@ assert min(paths["no momentum"][-1], paths["momentum 0.5"][-1]) > 0
 assert max(paths["momentum 0.9"][-1], paths["Nesterov 0.9"][-1]) < 0
 
 # %%
-# Momentum 0.9 carries the weight over the hill, momentum 0.5 does not.
+# Momentum 0.9 carries the weight over the maximum in between, momentum 0.5 does not.
 
 w = np.linspace(-1.7, 1.9, 300)
 fig, axes = plt.subplots(1, 4, figsize=(11, 3.2), sharey=True, layout="constrained")
@@ -81,9 +81,8 @@ fig.suptitle("Descents from $w = 1.8$, with the weight at the end")
 plt.show()
 
 # %%
-# There is no promise in it. A ball may roll too slowly to get over the hill, or fast enough
-# to leave the better minimum. Of 401 starts between -2 and 2, this share ends in the lower
-# minimum:
+# This is not guaranteed. Momentum may be too small to pass the maximum, or large enough to leave
+# the lower minimum. Of 401 starts between -2 and 2, this fraction ends in the lower minimum:
 
 starts = np.linspace(-2, 2, 401)
 share = {}
@@ -95,9 +94,9 @@ assert share["no momentum"] < share["momentum 0.9"] < 0.6
 # %%
 # On real data
 # ------------
-# J on the handwritten digits after each epoch; for batch gradient descent that is one step.
-# The solver takes the same options as the loop above. The runs have a length of their own, so
-# we need no warning that they have not converged.
+# J on the handwritten digits after each epoch; for batch gradient descent that is one step. The
+# solver has the same options as the loop above. The runs have a fixed length, so warnings that
+# they have not converged are silenced.
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)
 X, y = load_digits(return_X_y=True)
@@ -128,11 +127,10 @@ for name, curve in curves.items():
 assert curves["momentum 0.9"][-1] < curves["momentum 0.5"][-1] < curves["no momentum"][-1]
 
 # %%
-# Where the gradient keeps its direction, the steps add up to :math:`1 / (1 - \mu)` times
-# their length: ten times for :math:`\mu = 0.9`. Momentum 0.9 is much faster, but not by magic:
-# a learning rate ten times as large does as well here (dashed), and without the bump at the
-# beginning, where the ball rolls past the valley. Nesterov's momentum looks ahead and
-# overshoots less.
+# Where the gradient keeps its direction, the steps add up to :math:`1 / (1 - \mu)` times their
+# length: ten times for :math:`\mu = 0.9`. Momentum 0.9 is much faster, but a learning rate ten
+# times as large is as fast here (dashed), without the increase at the beginning, where momentum
+# overshoots. Nesterov's momentum overshoots less.
 
 overshoot = {name: np.diff(curves[name]).clip(0).sum() for name in options}
 assert overshoot["no momentum"] == 0

@@ -3,7 +3,7 @@ Drawing a network
 =================
 
 `NetworkDisplay` draws the usual diagram: a column of units for each layer, a bias unit on top, a
-line for each weight. `HiddenUnitsDisplay` shows what each hidden unit looks for.
+line for each weight. `HiddenUnitsDisplay` draws the weights of each hidden unit.
 """
 
 # %%
@@ -11,8 +11,8 @@ line for each weight. `HiddenUnitsDisplay` shows what each hidden unit looks for
 # ---------------------------------------
 #
 # The network for XNOR: its hidden units are "both" and "neither", its output unit is their OR. Red
-# lines are positive weights, blue ones negative, and the wider the larger. Those of bias units are
-# thin and dashed.
+# lines are positive weights, blue lines negative ones; wide lines are large weights. Lines of bias
+# units are thin and dashed.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits, load_iris
@@ -38,12 +38,12 @@ for ax, x in zip(axes.flat, corners, strict=True):
 plt.show()
 
 # %%
-# A network that was fitted to a table
-# ------------------------------------
+# A network fitted to a table
+# ---------------------------
 #
-# A fit to a dataframe knows the names of the features and of the classes, in a pipeline too. This
-# is the way of one versicolor iris, number 60, through a scaler and a network of four hidden
-# units. The features are drawn scaled: violet ones are below their mean.
+# After a fit to a dataframe the names of the features and classes are drawn, in a pipeline too.
+# The diagram shows the activations for iris number 60, a versicolor, in a network with four hidden
+# units after a scaler. The features are drawn scaled: violet ones are below their mean.
 
 iris = load_iris(as_frame=True)
 X, y = iris.data, iris.target_names[iris.target]
@@ -57,8 +57,8 @@ NetworkDisplay.from_estimator(clf, X.iloc[60])
 plt.show()
 
 # %%
-# The weights of the first layer once more, as bars. All units draw on the length and the width of
-# the petals more than on those of the sepals.
+# The same weights of the first layer as bars. In all units the weights of petal length and width
+# are larger than those of sepal length and width.
 
 HiddenUnitsDisplay.from_estimator(clf)
 plt.show()
@@ -67,7 +67,7 @@ plt.show()
 # A network with many units
 # -------------------------
 #
-# Of a large layer the first and the last units are drawn, and dots for the others.
+# Of a large layer only the first and the last units are drawn, with dots in between.
 
 X, y = load_digits(return_X_y=True)
 X = X / 16

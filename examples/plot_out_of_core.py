@@ -3,11 +3,11 @@ More rows than memory
 =====================
 
 :math:`J` is a sum over rows, so a fit needs only some of them at a time: it reads a file block by
-block and keeps the sums. The system may drop the pages of a memory-mapped file whenever it needs
-the memory for something else, so the file may be larger than memory.
+block and keeps only the sums. The operating system may discard pages of a memory-mapped file when
+it needs the memory, so the file may be larger than memory.
 
-Here the file has the digits of scikit-learn, each several times with other noise. To scale it up,
-write more of it: the rest stays as it is.
+In this example the file contains scikit-learn's digits, each several times with different noise. A
+larger file needs no other code.
 """
 
 import tempfile
@@ -25,8 +25,8 @@ n_copies = 5
 # %%
 # A file, written part by part
 # ----------------------------
-# float32 halves what has to be read. Features are scaled before they are written: a scaler would
-# load them all.
+# float32 halves the size of the file. Features are scaled before they are written, because a
+# scaler would load all of them.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
@@ -42,10 +42,10 @@ y_file = np.tile(y_train, n_copies)
 f"{path.stat().st_size / 1e6:.1f} MB"
 
 # %%
-# A fit that never loads it
-# -------------------------
-# ``mmap_mode="r"`` opens the file without reading it. Early stopping sets rows aside by their
-# numbers; they stay in the file, too.
+# A fit that does not load the file
+# ---------------------------------
+# ``mmap_mode="r"`` opens the file without reading it. Early stopping only stores the numbers of
+# the rows that it sets aside; they stay in the file too.
 
 X_mapped = np.load(path, mmap_mode="r")
 clf = BackpropClassifier(25, early_stopping=True, random_state=0).fit(X_mapped, y_file)
@@ -55,8 +55,8 @@ assert accuracy > 0.94
 f"accuracy {accuracy:.3f} on digits without noise that were not in the file"
 
 # %%
-# The same bits as in memory
-# --------------------------
+# The result is bitwise the same as in memory
+# -------------------------------------------
 
 in_memory = BackpropClassifier(25, early_stopping=True, random_state=0)
 in_memory.fit(np.array(X_mapped), y_file)
@@ -67,5 +67,5 @@ folder.cleanup()
 same
 
 # %%
-# Folders of Parquet or CSV files, and several machines, are the subject of
+# For folders of Parquet or CSV files, and for several machines, see
 # :ref:`sphx_glr_auto_examples_plot_dask.py`.

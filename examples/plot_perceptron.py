@@ -2,19 +2,19 @@ r"""
 From the perceptron to logistic regression
 ==========================================
 
-The first networks have one unit. A perceptron asks on which side of a line a point lies,
-:math:`w_1 x_1 + w_2 x_2 + b \ge 0`, and learns from the points on the wrong side. Its answer is a
-step; with the sigmoid in place of the step the answer becomes a probability, the cost becomes
-smooth, and gradient descent can go down it.
+The first networks had one unit. A perceptron decides on which side of a line a point lies,
+:math:`w_1 x_1 + w_2 x_2 + b \ge 0`, and learns from the points on the wrong side. Its output is a
+step function of the score. With a sigmoid instead of the step the output is a probability, the
+cost is smooth, and gradient descent can minimise it.
 """
 
 # %%
 # The perceptron trick
 # --------------------
 #
-# A misclassified point pulls the line towards itself: with the learning rate :math:`\alpha`, add
-# :math:`\alpha (x_1, x_2, 1)` to :math:`(w_1, w_2, b)` if the answer should have been 1, subtract
-# it if it should have been 0. Both examples here start at
+# A misclassified point moves the line towards itself: with the learning rate :math:`\alpha`, add
+# :math:`\alpha (x_1, x_2, 1)` to :math:`(w_1, w_2, b)` if its label is 1, subtract it if its label
+# is 0. Both examples here start at
 # :math:`3 x_1 + 4 x_2 - 10 = 0` with :math:`\alpha = 0.1`. `partial_fit` of scikit-learn's
 # `Perceptron` is one such step.
 
@@ -80,9 +80,10 @@ plt.show()
 # Step and sigmoid
 # ----------------
 #
-# The sigmoid :math:`g(z) = 1 / (1 + e^{-z})` is a soft step. Larger weights make it harder: the
-# lines :math:`x_1 + x_2 = 0` and :math:`10 x_1 + 10 x_2 = 0` are the same, and so are the
-# answers of a perceptron, but the second unit is all but certain everywhere.
+# The sigmoid :math:`g(z) = 1 / (1 + e^{-z})` is a smooth step, which larger weights make steeper.
+# The lines :math:`x_1 + x_2 = 0` and :math:`10 x_1 + 10 x_2 = 0` are the same, and so are the
+# decisions of a perceptron, but the probabilities of the second unit are close to 0 or 1 almost
+# everywhere.
 
 unit = Network((2, 1))
 points = np.array([[1, 1], [-1, -1]])
@@ -108,12 +109,13 @@ plt.show()
 # Cross-entropy
 # -------------
 #
-# How good are probabilities? The cost of three answers p to three questions of truth y,
+# The cross-entropy measures the quality of probabilities. For three examples with labels y and
+# probabilities p,
 #
 # .. math:: -\sum_i [y_i \log p_i + (1 - y_i) \log(1 - p_i)],
 #
-# is 0.69 for y = (1, 1, 0) and p = (0.8, 0.7, 0.1), which fit well, and 5.12 for y = (0, 0, 1).
-# `Objective` gives the same for units whose bias alone sets them to p.
+# is 0.69 for y = (1, 1, 0) and p = (0.8, 0.7, 0.1), which agree well, and 5.12 for y = (0, 0, 1).
+# `Objective` gives the same for units whose outputs p are determined by the bias alone.
 
 p = np.array([0.8, 0.7, 0.1])
 units = Network((1, 3))
@@ -137,8 +139,8 @@ for y, expected in [((1, 1, 0), 0.69), ((0, 0, 1), 5.12)]:
 # .. math:: w_j := w_j + \frac{\alpha}{m} \sum_i (y_i - \hat y_i) x_{ij}, \qquad
 #    b := b + \frac{\alpha}{m} \sum_i (y_i - \hat y_i),
 #
-# the perceptron trick with the error in place of right or wrong. The data: length and width of
-# the petals of two kinds of iris that overlap.
+# the perceptron trick with the error :math:`\hat y - y` in place of right or wrong. The data are
+# the length and width of the petals of two species of iris that overlap.
 
 iris = load_iris()
 which = iris.target > 0
@@ -169,7 +171,7 @@ print(f"LogisticRegression  w = ({r1:.5f}, {r2:.5f})  b = {reference.intercept_[
 print(f"J = {clf.loss_:.4f}, accuracy {clf.score(X, y):.2f}")
 
 # %%
-# The cost has one minimum only, so even a start at zero leads there.
+# The cost has a single minimum, so even a start at zero leads to it.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 left.semilogx(np.arange(1, clf.n_iter_ + 1), clf.loss_curve_, color="tab:blue")

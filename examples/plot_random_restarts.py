@@ -2,8 +2,8 @@ r"""
 Random restarts
 ===============
 
-J of a network with hidden units is not convex: a solver ends in a minimum, and which one
-depends on where it started. *Random restarts* try several starts and keep the lowest J,
+J of a network with hidden units is not convex, and the minimum that a solver finds depends on the
+start. *Random restarts* fit from several starts and keep the lowest J,
 
 .. math::
 
@@ -41,8 +41,8 @@ print("J     " + "".join(f"{value:8.3f}" for value in values))
 print("starts" + "".join(f"{count:8d}" for count in counts))
 
 # %%
-# At the lowest J all four rows are learned. The others are local minima: two rows are learned
-# and the other two get h = 1/2, or one is learned and the other three get the same h.
+# At the lowest J all four rows are learned. The others are local minima: two rows are learned and
+# the other two have h = 1/2, or one is learned and the other three have the same h.
 
 print(f"{'J':>8}   h of the four rows")
 for value in values:
@@ -52,8 +52,8 @@ for value in values:
 assert values[0] < 0.1 < np.log(2) / 2 < values[1]
 
 # %%
-# More hidden units are a way out of their own: there are then many ways to solve XOR, and
-# nearly every start finds one.
+# More hidden units also help: there are then many ways to solve XOR, and nearly every start finds
+# one.
 
 share = {units: np.mean([n.loss_ < 0.1 for n in fits]) for units, fits in networks.items()}
 print(f"{'hidden units':>12}{'solved':>10}")
@@ -81,8 +81,8 @@ print(f"J of 100 single starts:    {single.min():.4f} to {single.max():.4f}")
 print(f"J of 20 fits, n_init=10:   {best_of_ten.min():.4f} to {best_of_ten.max():.4f}")
 
 # %%
-# ``n_init=10`` makes ten starts and keeps the best. How often is that a good one, say within 1 %
-# of the lowest J? The share p of good starts foretells it.
+# ``n_init=10`` fits from ten starts and keeps the best. The plot compares how often its J is
+# within 1 % of the lowest with the prediction from the fraction p of such single starts.
 
 lowest = min(single.min(), best_of_ten.min())
 good = 1.01 * lowest

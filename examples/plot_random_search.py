@@ -3,24 +3,24 @@ A random search: sensible ranges
 ================================
 
 A grid tries few values of each parameter, and every further parameter multiplies its size. A
-random search draws the candidates, so that each brings a new value of every parameter, and their
-number is free. This page says from which ranges to draw, and lets successive halving sort out poor
-candidates on few rows.
+random search draws the candidates at random, so that each has a new value of every parameter, and
+any number of them can be drawn. This page recommends ranges, and uses successive halving to
+discard poor candidates on few rows.
 
-For a grid, and a map of its scores, see :ref:`sphx_glr_auto_examples_plot_grid_search.py`.
+For a grid and a heat map of its scores, see :ref:`sphx_glr_auto_examples_plot_grid_search.py`.
 """
 
 # %%
-# From which ranges
-# -----------------
+# Ranges
+# ------
 #
-# - :math:`\lambda` from a log-uniform distribution: 0.01 to 0.1 is as wide a step as 1 to 10.
+# - :math:`\lambda` from a log-uniform distribution, in which 0.01 to 0.1 is as likely as 1 to 10.
 #   Begin with four orders of magnitude. As the penalty is divided by the number of rows, the best
-#   :math:`\lambda` of few rows is a good guess for many.
+#   :math:`\lambda` for few rows is a good guess for many.
 # - The number of hidden units from a log-uniform distribution too: 20 or 40 makes a difference,
-#   120 or 140 none. More than a few times the number of features is seldom of use.
+#   120 or 140 does not. More than a few times the number of features is rarely useful.
 # - The number of layers, the activation and the output from short lists.
-# - Not the solver, and not `tol`: with ``"lbfgs"`` there is no learning rate to search for.
+# - Do not search over the solver or `tol`: ``"lbfgs"`` has no learning rate to tune.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -68,8 +68,8 @@ print(f"{'Accuracy in cross-validation':42s}{search.best_score_:.3f}")
 print(f"{'Accuracy on the test rows':42s}{search.score(X_test, y_test):.3f}")
 
 # %%
-# Each dot is a candidate. What matters is :math:`\lambda`, as long as there are units enough: this
-# is where a second, narrower search would draw from.
+# Each dot is a candidate. If there are enough units, the score depends mainly on :math:`\lambda`.
+# A second search could draw from a narrower range of it.
 
 found = search.cv_results_
 lambdas = np.array(found["param_backpropclassifier__lambda"], dtype=float)
@@ -95,9 +95,8 @@ assert scores[lambdas > 30].max() < search.best_score_
 # Successive halving
 # ------------------
 #
-# `HalvingRandomSearchCV` fits many candidates to few rows, and only the better third of them to
-# three times as many, and so on. It tries four times
-# as many candidates, with fewer rows in all.
+# `HalvingRandomSearchCV` fits many candidates to few rows, the best third of them to three times
+# as many rows, and so on. Here it tries four times as many candidates with fewer rows in total.
 
 halving = HalvingRandomSearchCV(
     model, ranges, n_candidates=81, factor=3, min_resources="exhaust", cv=3, random_state=0

@@ -3,9 +3,9 @@ A rare class: weights, calibration and the threshold
 ====================================================
 
 Of 100 items 5 are faulty, and missing a faulty one costs ten times as much as checking a sound
-one. A network that predicts the more probable class lets most of the faulty ones pass. Two ways
-lead out: weigh the rare class more in the fit, or keep the fit and choose the threshold by what
-the errors cost. This page does both, and looks at what each does to the probabilities.
+one. A network that predicts the more probable class misses most of the faulty ones. There are two
+remedies: give the rare class a larger weight in the fit, or choose the threshold by the costs of
+the errors. This page compares both and their effect on the probabilities.
 """
 
 # %%
@@ -61,8 +61,8 @@ cost_plain, brier_plain = report("plain", plain)
 # -------------
 #
 # ``class_weight={1: 10}`` counts each faulty item ten times in :math:`J`. More faults are found.
-# But the fit now believes that faults are ten times as frequent: its probabilities are too high,
-# which the Brier score (the mean squared error of the probability) shows.
+# But the fit is then that of data in which faults are ten times as frequent: its probabilities are
+# too high, as the Brier score (the mean squared error of the probability) shows.
 
 weighted = make_pipeline(
     StandardScaler(), BackpropClassifier(15, reg_lambda=1, class_weight={1: 10}, random_state=0)
@@ -76,9 +76,10 @@ assert brier_weighted > brier_plain
 # Calibration
 # -----------
 #
-# Are the probabilities right: of the items that are given 30 %, are 30 % faulty? The plain fit
-# needs no help, as the cross-entropy is lowest at the right probabilities and the penalty has kept
-# the network from fitting noise. `CalibratedClassifierCV` brings those of the weighted fit back.
+# Probabilities are calibrated if, for example, 30 % of the items with a probability of 30 % are
+# faulty. Those of the plain fit are, because the cross-entropy is lowest at the true probabilities
+# and the penalty prevents the network from fitting noise. `CalibratedClassifierCV` corrects those
+# of the weighted fit.
 
 calibrated = CalibratedClassifierCV(weighted, method="isotonic", cv=5).fit(X_train, y_train)
 _, brier_calibrated = report("weighted, calibrated", calibrated)
@@ -101,9 +102,9 @@ assert brier_calibrated < brier_weighted
 # The threshold
 # -------------
 #
-# With right probabilities no weight is needed: check an item if :math:`10\,p > 1 - p`, that is if
-# :math:`p > 1 / 11`. `TunedThresholdClassifierCV` finds such a threshold from the cost itself, by
-# cross-validation, and leaves the probabilities as they are. It comes out near 1/11.
+# With calibrated probabilities no weights are needed: check an item if :math:`10\,p > 1 - p`, that
+# is if :math:`p > 1 / 11`. `TunedThresholdClassifierCV` finds such a threshold from the costs by
+# cross-validation, without changing the probabilities. The result is close to 1/11.
 
 tuned = TunedThresholdClassifierCV(
     plain, scoring=make_scorer(cost, greater_is_better=False), cv=5, store_cv_results=True

@@ -2,9 +2,9 @@ r"""
 Softmax against one-vs-all
 ==========================
 
-With :math:`K > 2` classes a network may have :math:`K` logistic units, the default, each of which
-answers a question of its own: is it class k, or any other? A softmax answers one question, which
-class is it:
+With :math:`K > 2` classes a network may have :math:`K` logistic units, the default. Each answers a
+separate question: is it class k or another one? A softmax answers a single question: which class
+is it?
 
 .. math::
 
@@ -13,16 +13,16 @@ class is it:
     \text{softmax:} \quad & h_k = \frac{e^{z_k}}{\sum_j e^{z_j}}, &
         \text{cost} &= -\sum_k y_k \log h_k .
 
-Both have :math:`\delta^{(L)} = h - y`. What a softmax puts out always sums to one.
+Both have :math:`\delta^{(L)} = h - y`. The outputs of a softmax always sum to one.
 """
 
 # %%
 # Digits
 # ------
 #
-# Both read the digits equally well. Their costs cannot be compared, as one sums over ten
-# questions and the other over one; the log loss of the probabilities of `predict_proba` can
-# (there the logistic units are divided by their sum).
+# Both read the digits equally well. Their costs cannot be compared, because one is a sum over ten
+# questions. The log losses of `predict_proba`, where the logistic units are divided by their sum,
+# can be compared.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,9 +54,9 @@ for output, clf in digits.items():
     assert clf.score(X_test, y_test) > 0.96
 
 # %%
-# Where an image is clear, so are both. Where it is not, several logistic units may say yes, or
-# none: their answers need not sum to one. Shown are the clearest test image, and the two whose
-# sum is the largest and the smallest.
+# For a clear image both outputs are clear. For others several logistic units may be close to 1, or
+# none: their outputs need not sum to one. The plot shows the clearest test image and the two with
+# the largest and the smallest sum.
 
 
 def outputs(clf, X):
@@ -88,11 +88,11 @@ plt.show()
 # Three groups in a row
 # ---------------------
 #
-# Without hidden layers the difference can be a matter of principle. No straight line separates
-# the middle one of three groups in a row from the two others, so its logistic unit can only say a
-# third everywhere, the share of its class. It still wins where the other two say no, so few rows
-# are lost, but the probabilities are poor. A softmax compares the scores of the classes: three
-# straight :math:`z_k` do cut a row into three.
+# Without hidden layers the two models can be fundamentally different. No straight line separates
+# the middle one of three groups in a row from the other two, so the best output of its logistic
+# unit is a third everywhere, the frequency of its class. This is still the largest where the other
+# two are near 0, so few rows are misclassified, but the probabilities are poor. A softmax compares
+# the scores of the classes: three linear :math:`z_k` divide the row into three parts.
 
 rng = np.random.RandomState(0)
 centres = [(-2, -1), (0, 0), (2, 1)]
@@ -116,8 +116,8 @@ middle = outputs(row[(), "logistic"], X)[:, 1]
 print(f"\nmiddle logistic unit: between {middle.min():.2f} and {middle.max():.2f} for all rows")
 
 # %%
-# Above, what the units put out along the row; below, the predictions. Five hidden units let the
-# logistic unit of the middle group rise and fall again, and the two outputs agree.
+# Above are the outputs of the units along the row, below the predictions. With five hidden units
+# the logistic output of the middle group can rise and fall again, and the two models agree.
 
 colors = ["tab:blue", "tab:green", "tab:red"]
 three_colors = ListedColormap(colors)

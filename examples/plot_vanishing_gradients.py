@@ -6,9 +6,9 @@ Back propagation multiplies by :math:`g'` once for each layer that it goes throu
 
 .. math:: \delta^{(l)} = (\delta^{(l+1)} \Theta^{(l)}_{:,1:}) * g'(Z^{(l)}) .
 
-For the logistic function :math:`g' \le 1/4`, and far from 0 it is almost nothing: in a deep
-network little reaches the first layers, and they learn slowly. The slope of tanh goes up to 1,
-that of relu is 1 for every unit that is on.
+For the logistic function :math:`g' \le 1/4`, and far from 0 it is almost 0. In a deep network the
+gradients of the first layers are therefore small, and these layers learn slowly. The slope of tanh
+is up to 1, that of relu is 1 for every active unit.
 """
 
 # %%
@@ -76,13 +76,13 @@ axes[2].legend(title="hidden layers", ncols=2)
 plt.show()
 
 # %%
-# What it does to the training
-# ----------------------------
+# Effect on the training
+# ----------------------
 #
-# Thirty epochs of stochastic gradient descent, the same for all. With three hidden layers or five
-# the logistic network has hardly begun: J stays near 3.25, where every image gets the same answer
-# :math:`h_k = 0.1`. (The fits end before they converge on purpose, so their warning is silenced.)
-# The solver "lbfgs" makes up for small gradients by the curvature: in
+# All networks are trained by thirty epochs of stochastic gradient descent. With three or five
+# hidden layers the logistic network has hardly learned anything: J stays near 3.25, where every
+# image has the same outputs :math:`h_k = 0.1`. (The fits have a fixed length, so their warning is
+# silenced.) The solver "lbfgs" compensates for small gradients by the curvature: in
 # :ref:`sphx_glr_auto_examples_plot_architecture.py` it trains three logistic layers well.
 
 
