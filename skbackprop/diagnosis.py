@@ -144,7 +144,7 @@ def spreads(X) -> NDArray:
         mean = np.asarray(X.mean(axis=0), dtype=np.float64).ravel()
         squares = np.asarray((X.multiply(X) if hasattr(X, "multiply") else X * X).mean(axis=0))
         variances = squares.ravel().astype(np.float64) - mean**2
-    rounding = 10 * np.finfo(X.dtype).eps * mean**2
+        rounding = 10 * np.finfo(X.dtype).eps * mean**2
     return np.sqrt(np.where(variances > rounding, variances, 0.0))
 
 

@@ -8,13 +8,13 @@ from functools import partial
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skbackprop.history import History, counted
 from skbackprop.labels import Labels
 from skbackprop.network import Network
 from skbackprop.prediction import outputs
-from skbackprop.preparation import X_FORMAT, Examples
+from skbackprop.preparation import Examples, validated
 
 FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
@@ -118,7 +118,7 @@ class FittedNetwork(BaseEstimator):
 
     def _outputs(self, X, finish: Callable[[Labels, NDArray], NDArray]) -> NDArray:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, **X_FORMAT)
+        X = validated(self, X, reset=False)
         return outputs(self.network_, self.theta_, X, partial(finish, self._labels), self.n_jobs)
 
     def decision_function(self, X) -> NDArray:

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse, vstack
 from sklearn.utils import check_array, check_consistent_length
-from sklearn.utils.validation import validate_data
 
 from skbackprop.classifier import BackpropClassifier
 from skbackprop.fitted import FEATURE_ATTRIBUTES
 from skbackprop.interrupts import Cancellation
 from skbackprop.labels import Labels
-from skbackprop.preparation import X_FORMAT
+from skbackprop.preparation import X_FORMAT, validated
 from skbackprop.rows import ArrayRows, RowBlock, check_weights
 
 
@@ -84,7 +83,7 @@ def examine(name: str, X, y, sample_weight) -> Facts | None:
         if not X.shape[0]:
             return None
         seen = BackpropClassifier()
-        X, y = validate_data(seen, X, y, multi_output=True, **X_FORMAT)
+        X, y = validated(seen, X, y, multi_output=True)
         partition_weights(sample_weight)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from error

@@ -60,18 +60,28 @@ def outputs(
     -------
     finished : ndarray of shape (m, ...)
     """
-    # Weights may overflow in float32, sums in float64: the output is then infinite or NaN.
+    # Weights and sums may overflow, in float32 long before float64: the latter decides then.
+    overflows: list[bool] = []
+
+    def finish_finite(Z: NDArray) -> NDArray:
+        if not np.isfinite(Z).all():
+            overflows.append(True)
+        return finish(Z)
+
     with np.errstate(over="ignore", invalid="ignore"):
         if X.shape[0] <= FEW_ROWS:
             Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
-            return np.ascontiguousarray(finish(Z.astype(X.dtype, copy=False)))
-        thetas = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
+            few = np.ascontiguousarray(finish_finite(Z.astype(X.dtype, copy=False)))
+            return finish(Z).astype(few.dtype) if overflows else few
         none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
         finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
         rows = ArrayRows.of(RowBlock(X))
         if rows.is_large(network):
             rows = rows.on_threads(resolve_n_jobs(n_jobs))
-        rows.fill(Outputs(network, thetas, finish), finished)
+        cast = [Theta.astype(X.dtype, copy=False) for Theta in thetas]
+        rows.fill(Outputs(network, cast, finish_finite), finished)
+        if overflows and X.dtype != np.float64:
+            rows.astype(np.float64).fill(Outputs(network, thetas, finish), finished)
     return finished
 
 
@@ -148,4 +158,6 @@ class Validator:
     def __call__(self, theta: NDArray) -> Validation:
         """Mean cost without penalty, and accuracy, at a theta."""
         sums = self.rows.add_up(Score(self.network, self.labels, theta))
-        return Validation(sums.cost / sums.weight, sums.n_correct / sums.weight)
+        cost = sums.cost / sums.weight
+        # A cost that overflows is higher than any other: NaN would compare as neither.
+        return Validation(np.inf if np.isnan(cost) else cost, sums.n_correct / sums.weight)

@@ -28,6 +28,12 @@ UNTRANSFORMED = (
 )
 
 
+def validated(estimator: Any, X, *y, **options) -> Any:
+    """X, or X and y, checked by scikit-learn, whose sum of large features may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return validate_data(estimator, X, *y, **options, **X_FORMAT)
+
+
 class Examples(NamedTuple):
     """The checked and encoded data of a fit, and the network for them."""
 
@@ -64,9 +70,9 @@ def examples_of(
     -------
     examples : Examples
     """
-    # validate_data sets attributes of the estimator before it raises: give it a copy.
+    # scikit-learn sets attributes of the estimator before it raises: give it a copy.
     seen = copy(estimator)
-    X, y = validate_data(seen, X, y, multi_output=True, reset=reset, **X_FORMAT)
+    X, y = validated(seen, X, y, multi_output=True, reset=reset)
     labels = labels_of(y) if labels_of else Labels.of(y, estimator.output_activation == "softmax")
     rows = RowBlock(X, _encoded(labels, y, "y"), check_weights(sample_weight, X.shape[0]))
     return Examples(seen, labels, network_of(estimator, X.shape[1], labels), rows)
@@ -114,7 +120,8 @@ def _checked_features(seen: Any, X_val):
     """Check X_val, which must have the features of the training examples."""
     named = BaseEstimator()
     try:
-        X = check_array(X_val, **X_FORMAT)
+        with np.errstate(over="ignore", invalid="ignore"):
+            X = check_array(X_val, **X_FORMAT)
         # Finds the names, if there are any.
         validate_data(named, X_val, skip_check_array=True)
         if X.shape[1] != seen.n_features_in_:

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier
+from skbackprop.diagnosis import spreads
 from skbackprop.exceptions import CollapsedFitWarning
 from skbackprop.solvers import SGD
 
@@ -210,3 +211,11 @@ def test_a_line_search_that_fails_on_scaled_rows_does_not_ask_for_scaling(iris):
     assert "Scaler" not in message
     assert "max_iter" not in message
     assert "increase tol" in message
+
+
+def test_features_whose_squares_overflow_have_a_finite_or_infinite_spread(iris):
+    X, y = iris
+    huge = X * [1e200, 1.0, 1.0, 1.0] + [1e250, 0.0, 0.0, 0.0]
+    assert np.isfinite(spreads(huge)[1:]).all()  # and no RuntimeWarning, an error here
+    _, category, _ = fitted(BackpropClassifier((), max_iter=1), huge, y)
+    assert category is ConvergenceWarning

@@ -360,3 +360,14 @@ def test_more_labels_than_rows_to_set_aside():
         warnings.simplefilter("ignore", ConvergenceWarning)
         clf.fit(X, Y)
     assert len(clf.validation_scores_) == clf.n_iter_
+
+
+def test_a_validation_cost_that_overflows_is_the_highest():
+    # At the start the logits are 1e350 - 1e350, NaN; with lambda/m = 1 the first step is to 0.
+    X, y, X_val = np.eye(2), [0, 1], np.full((2, 2), 1e250)
+    solver = GradientDescent(1.0)
+    clf = BackpropClassifier((), 2.0, solver=solver, early_stopping=True, max_iter=3)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y, X_val=X_val, y_val=[0, 1], theta_init=[0.0, 1e100, -1e100])
+    assert len(clf.validation_loss_curve_) == len(clf.validation_scores_) == clf.n_iter_
+    assert clf.loss_ < 1

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.fixes import parse_version
 
 from skbackprop import BackpropClassifier
+from skbackprop.preparation import validated
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +299,23 @@ def test_one_row(fitted, iris):
     X, _ = iris
     np.testing.assert_allclose(fitted.predict_proba(X[:1]), fitted.predict_proba(X)[:1])
     assert fitted.predict(X[:1]).shape == (1,)
+
+
+@pytest.mark.parametrize("n_rows", [3, 30])
+@pytest.mark.parametrize("output", ["logistic", "softmax"])
+def test_what_overflows_in_float32_is_predicted_in_float64(iris, n_rows, output):
+    X, y = iris
+    clf = BackpropClassifier((), output_activation=output).fit(X, y)
+    clf.theta_ = [1e60 * Theta for Theta in clf.theta_]
+    single = X[::5][:n_rows].astype(np.float32)
+    wide = single.astype(np.float64)
+    np.testing.assert_array_equal(clf.predict(single), clf.predict(wide))
+    h = clf.predict_proba(single)
+    assert h.dtype == np.float32
+    np.testing.assert_allclose(h, clf.predict_proba(wide), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_features_are_checked_without_a_warning(dtype):
+    X = np.array([[1.0], [1.0], [-1.0], [-1.0]] * 10, dtype=dtype) * np.finfo(dtype).max
+    assert validated(BackpropClassifier(), X) is X  # though scikit-learn adds up infinities
