@@ -13,7 +13,7 @@ from skbackprop.labels import Labels
 from skbackprop.monitoring import Validation
 from skbackprop.network import Network
 from skbackprop.objective import one_hot
-from skbackprop.rows import ArrayRows, RowBlock
+from skbackprop.rows import ArrayRows, RowBlock, row_by_row
 from skbackprop.threads import resolve_n_jobs
 from skbackprop.workspace import Workspace
 
@@ -70,9 +70,10 @@ def outputs(
 
     with np.errstate(over="ignore", invalid="ignore"):
         if X.shape[0] <= FEW_ROWS:
-            Z = network.propagate(thetas, X.astype(np.float64, copy=False)).logits
-            few = np.ascontiguousarray(finish_finite(Z.astype(X.dtype, copy=False)))
-            return finish(Z).astype(few.dtype) if overflows else few
+            few = row_by_row(X.astype(np.float64, copy=False))
+            Z = network.propagate(thetas, few).logits
+            finished = np.ascontiguousarray(finish_finite(Z.astype(X.dtype, copy=False)))
+            return finish(Z).astype(finished.dtype) if overflows else finished
         none = finish(np.empty((0, network.n_outputs), dtype=X.dtype))
         finished = np.empty((X.shape[0], *none.shape[1:]), dtype=none.dtype)
         rows = ArrayRows.of(RowBlock(X))

@@ -308,6 +308,7 @@ class ArrayRows:
             X = X[rows]
             if X.dtype != self.dtype or isinstance(X, PickedRows):
                 X = X.astype(self.dtype)
+            X = row_by_row(X)
         return RowBlock(X, y if y is None else y[rows], w if w is None else w[rows])
 
     def room(self, n_rows: int) -> NDArray | None:
@@ -498,6 +499,11 @@ def check_weights(
     if not w.any():
         raise ValueError(f"{name} is zero for every example.")
     return w
+
+
+def row_by_row(X: Any) -> Any:
+    """X with the entries of a row next to each other, as the BLAS rounds differently otherwise."""
+    return X if issparse(X) or X[:1].flags.c_contiguous else np.ascontiguousarray(X)
 
 
 def average_weight(w: NDArray) -> float:

@@ -64,6 +64,16 @@ def test_the_loss_curve_has_j_after_each_iteration(iris, solver):
         assert part.loss_ == part.loss_curve_[-1]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["lbfgs", "bfgs"])
+def test_max_iter_is_not_exceeded_where_j_no_longer_falls(solver):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    clf = small(solver=solver, tol=0.0, n_iter_no_change=1)
+    n_iter = clone(clf).fit(X, y).n_iter_
+    for max_iter in range(n_iter - 4, n_iter):
+        assert clone(clf).set_params(max_iter=max_iter).fit(X, y).n_iter_ == max_iter
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_a_converged_fit(iris, solver):
     X, y = iris

@@ -169,6 +169,8 @@ def _is_over(progress: Progress, stage: Stage) -> bool:
     """Whether the run has ended for a reason that a later stage cannot change."""
     if progress.status is Status.CONVERGED:
         return stage.decides
+    if progress.n_iter >= progress.rule.max_iter:
+        return True
     return progress.status not in (Status.RUNNING, Status.NO_CHANGE, Status.DIVERGED)
 
 

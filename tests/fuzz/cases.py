@@ -91,6 +91,9 @@ def random_case(seed: int, kind: str | None = None) -> Case:
     numbers = features(rng, m, n, codes if codes.ndim == 1 else codes[:, 0])
     X = stored(rng, numbers, "array" if kind == "dask" else kind)
     params = parameters(rng, m, X.shape[1] if hasattr(X, "shape") else n, codes)
+    if kind == "dask":  # a pass takes milliseconds, and only some solvers are possible
+        params["max_iter"] = min(params["max_iter"], 20)
+        params["solver"] = "lbfgs" if rng.random() < 0.9 else params["solver"]
     case = Case(seed, kind, params, X, named_labels(rng, codes))
     case.fit["sample_weight"] = w = weights(rng, m)
     if rng.random() < 0.15:
@@ -176,8 +179,8 @@ def _divide(rng, case: Case) -> None:
     """Turn the arguments into Dask collections of any partitions."""
     import dask.array as da
 
-    X = np.asarray(case.X)
-    y = np.asarray(case.y)
+    X = case.X.toarray() if sparse.issparse(case.X) else np.asarray(case.X)
+    y = np.asarray(case.y.toarray() if sparse.issparse(case.y) else case.y)
     m = len(X)
     ends = np.sort(rng.integers(0, m + 1, size=rng.integers(0, 4)))
     chunks = tuple(int(c) for c in np.diff([0, *ends, m]) if c)
@@ -214,7 +217,7 @@ def parameters(rng, m: int, n: int, codes) -> dict:
         "random_state": int(rng.integers(100)),
         "reg_lambda": pick(rng, 0, 1e-8, 0.01, 1.0, 1.0, 1.0, 30.0, 1e4, 1e30, 1e-300),
         "activation": pick(rng, "logistic", "logistic", "tanh", "relu", "identity"),
-        "tol": 10.0 ** rng.integers(-9, 0),
+        "tol": float(10.0 ** rng.integers(-9, 0)),
     }
     if units and rng.random() < 0.1:
         names = ("logistic", "tanh", "relu", "identity")

@@ -207,7 +207,7 @@ def _sparse(rng, X):
     how = pick(rng, *SPARSE_FORMATS, "explicit zeros", "duplicates", "int64", "unsorted")
     container = pick(rng, "matrix", "array")
     if how in SPARSE_FORMATS:
-        if how == "dia" and X.size > 10_000:
+        if how == "dia" and sum(X.shape) > 100:
             how = "csr"
         return getattr(sparse, f"{how}_{container}")(X)
     A = getattr(sparse, f"csr_{container}")(X)

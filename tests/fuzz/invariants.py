@@ -27,12 +27,14 @@ BOUND = 60
 REASONS = (
     "early_stopping cannot set aside",
     "early_stopping has set aside",
+    "of the validation rows is zero for every example",
     "class_weight='balanced' cannot compensate",
     "needs samples of at least 2 classes",
     "refused beyond 5000 parameters",
     "without weight, or with infinite weight",
     "dropout drops hidden units; this network has none",
     "warm_start needs",
+    "picks single rows for its mini-batches",
     "Expected unique column names",  # scikit-learn's, from 1.9 on
 )
 EXTREME_REASONS = (
@@ -63,8 +65,11 @@ class Hanging(BaseException):
 
 
 @contextmanager
-def watched(found: list[str]):
-    """Add to `found` what is wrong with the time, the threads and the limits of the BLAS."""
+def watched(found: list[str], own_threads: bool = True):
+    """Add to `found` what is wrong with the time, the threads and the limits of the BLAS.
+
+    Without `own_threads` threads may be left, as those that Dask keeps.
+    """
     threads, limits, began = set(sys._current_frames()), blas_threads(), perf_counter()
 
     def too_long(*_):
@@ -80,9 +85,9 @@ def watched(found: list[str]):
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
     deadline = monotonic() + 5.0
-    while set(sys._current_frames()) - threads and monotonic() < deadline:
+    while own_threads and set(sys._current_frames()) - threads and monotonic() < deadline:
         sleep(0.001)
-    if left := set(sys._current_frames()) - threads:
+    if own_threads and (left := set(sys._current_frames()) - threads):
         found.append(f"threads are left: {[t for t in threading.enumerate() if t.ident in left]}")
     if blas_threads() != limits:
         gc.collect()  # a hold of the limit may be part of a cycle
@@ -220,6 +225,26 @@ def fit_faults(clf, case: Case, caught: list) -> list[str]:
                 found.append(f"loss_ is {clf.loss_!r}, J at the start {J_start!r}")
         if examples is not None:
             found += formula_faults(clf, case, examples, J, D)
+    return found
+
+
+def bit_faults(clf, case: Case) -> list[str]:
+    """Faults of the same fit with other threads, rows in another order in memory, and pickled."""
+    theta = clf.network_.unroll(clf.theta_)
+    found = []
+    others = {"other threads": (case.estimator().set_params(n_jobs=3), case.X)}
+    if isinstance(case.X, np.ndarray):
+        others["Fortran order"] = (case.estimator(), np.asfortranarray(case.X))
+        others["C order"] = (case.estimator(), np.ascontiguousarray(case.X))
+    for name, (other, X) in others.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other.fit(X, case.y, **case.fit)
+        if not np.array_equal(other.network_.unroll(other.theta_), theta):
+            found.append(f"with {name} the fit has other bits")
+    h, loaded = clf.predict_proba(case.X), pickle.loads(pickle.dumps(clf))
+    if not np.array_equal(loaded.predict_proba(case.X), h):
+        found.append("after pickling the predictions have other bits")
     return found
 
 

@@ -18,6 +18,7 @@ from time import perf_counter
 from cases import KINDS, Case, random_case
 from invariants import (
     BOUND,
+    bit_faults,
     consistency_faults,
     error_faults,
     fit_faults,
@@ -39,7 +40,7 @@ def run_fit(case: Case, counts: Counter) -> list[str]:
     unfitted = state(clf)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with watched(found):
+        with watched(found, own_threads=case.kind != "dask"):
             try:
                 clf.fit(case.X, case.y, **case.fit)
             except Exception as error:
@@ -55,6 +56,9 @@ def run_fit(case: Case, counts: Counter) -> list[str]:
                     found.append(f"no error though {case.spoilt}")
                 found += consistency_faults(clf) + prediction_faults(clf, case.X)
                 found += fit_faults(clf, case, caught)
+                if case.seed % 4 == 1 and case.kind != "dask":
+                    counts["fitted again, for the same bits"] += 1
+                    found += bit_faults(clf, case)
     for category in {w.category.__name__ for w in caught}:
         counts[f"warning: {category}"] += 1
     found += warning_faults(caught)
