@@ -2,10 +2,11 @@
 
     python tests/stress/interrupts.py --count 1000
 
-Half of the fits receive one SIGINT, the others repeated ones until they have ended. Afterwards
-the estimator must be unchanged, or be usable with attributes that are consistent with each other;
-no thread may be left, and the BLAS limits must be as before. Prints how the fits ended; exits
-with 1 if there was a fault.
+The fits use every solver, several starts, rows in memory, in files, sparse rows and, where Dask
+is installed, its threads. Half of them receive one SIGINT, the others repeated ones until they
+have ended. Afterwards the estimator must be unchanged, or be usable and consistent
+with itself; no thread may be left, and the BLAS limits must be as before. Prints how the fits
+ended; exits with 1 if there was a fault.
 """
 
 import argparse
@@ -15,12 +16,15 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import warnings
 from collections import Counter
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_digits, load_iris
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
@@ -41,15 +45,39 @@ def examples() -> list:
     return found
 
 
+def in_file(X: np.ndarray) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "X.npy"), X)
+        return np.load(Path(folder, "X.npy"), mmap_mode="r")  # outlives its name
+
+
+SOURCES = {
+    "array": lambda X: X,
+    "array by columns": np.asfortranarray,
+    "CSR": csr_matrix,
+    "memory map": in_file,
+    "memory map by columns": lambda X: in_file(np.asfortranarray(X)),
+}
+try:
+    import dask.array as da
+
+    from skbackprop.dask import DaskBackpropClassifier
+
+    SOURCES["Dask"] = lambda X: da.from_array(X, chunks=(len(X) // 3, X.shape[1]))
+except ImportError:
+    print("Dask is not installed: its fits are left out.")
+
 FIT = inspect.unwrap(BackpropClassifier.fit).__code__
 SOLVERS = ["lbfgs", "bfgs", "cg", GradientDescent(1e-4), SGD(1e-4), Adam(1e-5)]
 
 
 def random_fit(rng: random.Random, data: list) -> tuple:
-    """An estimator whose fit outlasts the interrupt, and its data."""
-    solver = rng.choice(SOLVERS)
+    """An estimator whose fit outlasts the interrupt, its data, and where the rows are."""
+    source = rng.choice(sorted(SOURCES))
+    lazy = source == "Dask"
+    solver = rng.choice(SOLVERS[: 4 if lazy else None])
     X, y = data[0] if solver == "bfgs" else rng.choice(data)
-    clf = BackpropClassifier(
+    clf = (DaskBackpropClassifier if lazy else BackpropClassifier)(
         rng.choice([(3,), (8, 5)]) if solver == "bfgs" else rng.choice([(5,), (40,), (10, 10)]),
         1e-6,
         solver=solver,
@@ -61,14 +89,15 @@ def random_fit(rng: random.Random, data: list) -> tuple:
         early_stopping=rng.random() < 0.3,
         random_state=rng.randrange(100),
     )
-    return clf, X.astype(rng.choice([np.float32, np.float64])), y
+    X = SOURCES[source](X.astype(rng.choice([np.float32, np.float64])))
+    return clf, X, da.from_array(y, chunks=len(y) // 3) if lazy else y, source
 
 
 def blas_threads() -> list[int]:
     return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
 
 
-def interrupt(rng: random.Random, over: threading.Event) -> None:
+def interrupt(rng: random.Random, over: threading.Event, sent: list) -> None:
     """Send SIGINT to this process after a random delay, as a terminal does, until the fit ends.
 
     Half the time the next signals follow so soon that they arrive while the fit is ending.
@@ -76,6 +105,7 @@ def interrupt(rng: random.Random, over: threading.Event) -> None:
     wait = rng.choice([0.0, 0.002, 0.01, 0.05, 0.2]) * rng.random()
     patience = rng.choice([0.001, 0.3])
     while not over.wait(wait):
+        sent.append(wait)
         os.kill(os.getpid(), signal.SIGINT)
         wait = patience
 
@@ -86,6 +116,10 @@ def interrupt_a_fit(signum: int, frame) -> None:
         frame = frame.f_back
     if frame is not None:
         raise KeyboardInterrupt
+
+
+def computed(part):
+    return part.compute() if hasattr(part, "compute") else part
 
 
 def faults(clf: BackpropClassifier, X, y, before: set) -> list[str]:
@@ -99,13 +133,13 @@ def faults(clf: BackpropClassifier, X, y, before: set) -> list[str]:
     if not np.array_equal(theta, clf.optimize_result_.x):
         found.append("theta_ and optimize_result_ are of two instants")
     if not clf.early_stopping:
-        J = Objective(clf.network_, X, y, reg_lambda=clf.reg_lambda)(theta)[0]
+        J = Objective(clf.network_, *map(computed, (X, y)), reg_lambda=clf.reg_lambda)(theta)[0]
         rounding = 1e-5 if X.dtype == np.float32 else 1e-10
         if not abs(J - clf.loss_) <= rounding * abs(J):
             found.append(f"loss_ is {clf.loss_}, J is {J}")
         if clf.loss_curve_ and clf.loss_ > min(clf.loss_curve_) * (1 + 1e-5):
             found.append("loss_ is not the lowest J")
-    if not np.isfinite(clf.predict_proba(X[:5])).all():
+    if not np.isfinite(clf.predict_proba(computed(X[:5]))).all():
         found.append("it cannot predict")
     return found
 
@@ -122,13 +156,13 @@ def main() -> int:
     busy = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)
     ]
-    began = perf_counter()
+    began, signals = perf_counter(), 0
     try:
         for number in range(options.count):
-            clf, X, y = random_fit(rng, data)
+            clf, X, y, source = random_fit(rng, data)
             before, threads = set(vars(clf)), set(threading.enumerate())
-            over = threading.Event()
-            sender = threading.Thread(target=interrupt, args=(rng, over))
+            over, sent = threading.Event(), []
+            sender = threading.Thread(target=interrupt, args=(rng, over, sent))
             started = perf_counter()
             sender.start()
             try:
@@ -138,13 +172,16 @@ def main() -> int:
                 counts["kept" if set(vars(clf)) != before else "as it was"] += 1
             over.set()
             sender.join()
+            counts[f"rows: {source}"] += 1
+            counts["interrupted again while ending"] += len(sent) > 1
+            signals += len(sent)
             wrong = faults(clf, X, y, before)
             if perf_counter() - started > BOUND:
                 wrong.append(f"it took {perf_counter() - started:.0f} s")
             left = {
                 t for t in set(threading.enumerate()) - threads - {sender} if t.name[:5] != "Dummy"
             }
-            if left:
+            if left and source != "Dask":  # which keeps its threads
                 wrong.append(f"threads are left: {left}")
             if blas_threads() != limits:
                 wrong.append(f"the BLAS has {blas_threads()} threads instead of {limits}")
@@ -155,8 +192,12 @@ def main() -> int:
         for process in busy:
             process.kill()
     seconds = perf_counter() - began
-    print(f"{options.count} fits interrupted in {seconds:.0f} s, {options.busy} busy processes:")
-    print("  " + ", ".join(f"{what}: {n}" for what, n in sorted(counts.items())))
+    print(
+        f"{options.count} fits interrupted by {signals} signals in {seconds:.0f} s, with "
+        f"{options.busy} busy processes:"
+    )
+    for what, n in sorted(counts.items()):
+        print(f"  {what}: {n}")
     return 1 if counts["WRONG"] else 0
 
 
