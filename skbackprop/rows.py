@@ -502,8 +502,10 @@ def check_weights(
 
 
 def row_by_row(X: Any) -> Any:
-    """X with the entries of a row next to each other, as the BLAS rounds differently otherwise."""
-    return X if issparse(X) or X[:1].flags.c_contiguous else np.ascontiguousarray(X)
+    """X with its numbers row by row in memory: in another order the BLAS rounds differently."""
+    if issparse(X) or (X[:1].flags.c_contiguous and X.strides[0] >= X[:1].nbytes):
+        return X
+    return np.ascontiguousarray(X)
 
 
 def average_weight(w: NDArray) -> float:

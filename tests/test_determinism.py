@@ -43,6 +43,20 @@ def bits(clf, X):
     return [np.asarray(part).tobytes() for part in found]
 
 
+@pytest.mark.parametrize("stored", [lambda X: X[::-1].copy()[::-1], lambda X: X.repeat(2, 0)[::2]])
+def test_rows_at_other_distances(stored):
+    X, y = examples()
+    assert bits(network().fit(stored(X), y), stored(X)) == bits(network().fit(X, y), X)
+
+
+def test_one_row_that_stands_for_many():
+    X, y = examples()
+    one = np.broadcast_to(X[:1], X.shape)
+    start = network().fit(X, y).theta_
+    fits = [network(max_iter=1).fit(Z, y, theta_init=start) for Z in (one, one.copy())]
+    assert bits(fits[0], one) == bits(fits[1], one.copy())
+
+
 def in_file(X, path, order):
     np.save(path / "X.npy", np.asarray(X, order=order))
     return np.load(path / "X.npy", mmap_mode="r")
