@@ -10,7 +10,7 @@ from skbackprop import BackpropClassifier, Objective
 from skbackprop.solvers import BFGS, CG, LBFGS
 from skbackprop.solvers.stages import FLOAT32_PRODUCTS
 
-M, N, HIDDEN = 6000, 60, 190
+M, N, HIDDEN = 2500, 60, 165
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def large():
 
 
 def classifier(**params):
-    return BackpropClassifier(HIDDEN, 30.0, random_state=0, **params)
+    return BackpropClassifier(HIDDEN, 50.0, random_state=0, **params)
 
 
 def objective(clf, X, y):
@@ -117,8 +117,10 @@ def test_float32_rows_begin_in_float32_whatever_their_number(large, solver):
 @pytest.mark.parametrize("params", [{"max_iter": 7}, {"early_stopping": True}])
 def test_a_fit_that_ends_early_states_its_cost_in_float64(large, params):
     X, y = large
-    clf = fitted(classifier(**params), X[:4500], y[:4500], X_val=X[4500:], y_val=y[4500:])
-    J, _ = objective(clf, X[:4500], y[:4500])(clf.optimize_result_.x)
+    n = M * 3 // 4  # still enough for the stage
+    clf = fitted(classifier(**params), X[:n], y[:n], X_val=X[n:], y_val=y[n:])
+    assert "float32" in stages(clf)
+    J, _ = objective(clf, X[:n], y[:n])(clf.optimize_result_.x)
     assert clf.loss_ == J
 
 

@@ -115,6 +115,7 @@ def test_a_fit_and_a_prediction_reach_for_nothing_outside():
 # -- crafted files -------------------------------------------------------------------------
 
 CLASSIFIER = "skbackprop.classifier.BackpropClassifier"
+SOLVER = "skbackprop.solvers.gradient_solvers.SGD"
 
 
 def node(name, loader, **content):
@@ -126,24 +127,28 @@ def text(value):
     return node("builtins.str", "JsonNode", content=json.dumps(value), is_json=True)
 
 
-def call(function, argument):
-    """What calls a function when it is loaded."""
-    arguments = node("builtins.tuple", "TupleNode", content=[text(argument)])
-    return node(function, "ConstructorFromReduceNode", content=arguments)
+class Trap:
+    """What does something as soon as it is loaded."""
+
+    def __setstate__(self, path):
+        Path(path).mkdir()
 
 
-# A call that leaves a trace, alone and hidden in other things; and what could be called later.
+TRAP = f"{__name__}.Trap"
+
+
+def trap(path):
+    return node(TRAP, "ObjectNode", content=text(path))
+
+
+# A trap, alone and hidden in other things; and what could be called later.
 CRAFTED = {
-    "call": lambda trace: call("os.mkdir", trace),
-    "call in a list": lambda trace: node(
-        "builtins.list", "ListNode", content=[call("os.mkdir", trace)]
-    ),
-    "call in a solver": lambda trace: node(
-        "skbackprop.solvers.gradient_solvers.SGD", "ObjectNode", content=call("os.mkdir", trace)
-    ),
-    "function": lambda trace: node("os.system", "FunctionNode"),
-    "object": lambda trace: node("subprocess.Popen", "ObjectNode", content=None),
-    "type": lambda trace: node("builtins.eval", "TypeNode"),
+    "trap": trap,
+    "trap in a list": lambda path: node("builtins.list", "ListNode", content=[trap(path)]),
+    "trap in a solver": lambda path: node(SOLVER, "ObjectNode", content=trap(path)),
+    "function": lambda path: node("os.system", "FunctionNode"),
+    "object": lambda path: node("subprocess.Popen", "ObjectNode", content=None),
+    "type": lambda path: node("builtins.eval", "TypeNode"),
 }
 
 
@@ -171,18 +176,17 @@ def crafted(where, harmful):
 def test_a_crafted_file_is_refused_before_it_does_anything(kind, where, tmp_path):
     trace = tmp_path / "trace"
     skops_io, kept = crafted(where, CRAFTED[kind](str(trace)))
-    solver = "skbackprop.solvers.gradient_solvers.SGD"
     with pytest.raises(TypeError, match=r"(?i)untrusted"):
-        skops_io.loads(kept, trusted=[CLASSIFIER, solver])
+        skops_io.loads(kept, trusted=[CLASSIFIER, SOLVER])
     assert not trace.exists()
 
 
 def test_a_crafted_file_would_do_harm_if_it_were_trusted(tmp_path):
     trace = tmp_path / "trace"
-    skops_io, kept = crafted("verbose", call("os.mkdir", str(trace)))
-    assert sorted(skops_io.get_untrusted_types(data=kept)) == ["os.mkdir", CLASSIFIER]
+    skops_io, kept = crafted("verbose", trap(str(trace)))
+    assert sorted(skops_io.get_untrusted_types(data=kept)) == [CLASSIFIER, TRAP]
     assert not trace.exists()
-    skops_io.loads(kept, trusted=["os.mkdir", CLASSIFIER])
+    skops_io.loads(kept, trusted=[CLASSIFIER, TRAP])
     assert trace.exists()
 
 
