@@ -41,7 +41,7 @@ CHECKED = [
     # the classes apart by chance.
     BackpropClassifier(solver="gradient_descent", max_iter=100),
     BackpropClassifier(5, solver="sgd", max_iter=100),
-    BackpropClassifier(5, solver="adam", max_iter=300),
+    BackpropClassifier(5, solver=Adam(0.01), max_iter=50),
 ]
 
 
