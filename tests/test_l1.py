@@ -250,7 +250,7 @@ def test_weights_and_float32_rows(wine):
 def test_unscaled_features_do_not_end_it_early():
     """The split cost falls while J does not: the run begins again from its best parameters."""
     X, y = load_wine(return_X_y=True)
-    clf = BackpropClassifier(10, 1.0, penalty="l1", max_iter=4000, random_state=0)
+    clf = BackpropClassifier(10, 1.0, penalty="l1", max_iter=2000, random_state=0)
     with warnings.catch_warnings():
         # How many iterations such features take depends on the version of SciPy.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -583,7 +583,10 @@ def test_early_stopping_never_rewinds():
     y = (X[:, 0] + 0.3 * rng.standard_normal(2500) > 0).astype(int)
     clf = BackpropClassifier(
         190, 3.0, tol=1e-6, early_stopping=True, n_iter_no_change=1000, random_state=0
-    ).fit(X[:1500], y[:1500], X_val=X[1500:], y_val=y[1500:])
+    )
+    # Some iterations into the second stage; it would take as many again to the end.
+    with pytest.warns(ConvergenceWarning, match="max_iter"):
+        clf.set_params(max_iter=350).fit(X[:1500], y[:1500], X_val=X[1500:], y_val=y[1500:])
     losses = np.array(clf.loss_curve_)
     stages = [s for s in clf.history_["stage"] if s != "head start"]
     assert {"float32", "float64"} <= set(stages)
