@@ -20,7 +20,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
     for task in ("fit", "predict_proba"):
         for dtype in ("float64",) if settings.quick else ("float64", "float32"):
             peaks: dict[str, list[float]] = {"ours": [], "scikit-learn": []}
-            for _ in range(settings.rounds(3)):
+            for _ in range(settings.rounds(2)):
                 for name, found in peaks.items():
                     found.append(in_new_process(settings, task, name, dtype))
             shape = "200000x50-100-100-5" if task == "fit" else "60000x784-100-10"
@@ -50,7 +50,7 @@ def measure(task: str, name: str, dtype: str, quick: str) -> float:
     problem = problem._replace(X=problem.X.astype(dtype))
     if name == "ours":
         # More iterations than L-BFGS remembers, so that its memory is full.
-        make, y, n_iter = ours, problem.y, 55
+        make, y, n_iter = ours, problem.y, 35
     else:
         make, y, n_iter = scikit_learn, scikit_learn_targets(problem), 12
     # The first calls load libraries and start threads.

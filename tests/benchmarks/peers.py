@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from time import perf_counter
 from typing import Literal, NamedTuple
@@ -27,6 +28,17 @@ class Stop(NamedTuple):
     n_iter: int
 
 
+NEVER = Stop(np.inf, np.inf, 0)
+
+
+class Run(NamedTuple):
+    """A fit: where it was looked at, and J against seconds as the fit itself saw them."""
+
+    stops: list[Stop]
+    seconds: list[float]
+    costs: list[float]
+
+
 def silently(run: Callable, *args):
     """A call without its warnings: max_iter ends some of these fits, others are of no use."""
     with warnings.catch_warnings():
@@ -43,6 +55,16 @@ def scikit_learn(problem: Problem, **parameters) -> MLPClassifier:
     return MLPClassifier(
         problem.hidden, activation="logistic", solver="lbfgs", alpha=LAMBDA, **parameters
     )
+
+
+def seconds_of_iterations(clf: BackpropClassifier, duration: float) -> list[float]:
+    """When each iteration on all rows was done, in a `fit` that has taken so long.
+
+    What is not in the history counts as done before: checks and encoding, and what comes after.
+    """
+    history = clf.history_
+    seconds = [s for s, i in zip(history["seconds"], history["iteration"], strict=True) if i > 0]
+    return [duration - seconds[-1] + s for s in seconds]
 
 
 def cost(problem: Problem, theta: np.ndarray) -> float:
@@ -94,36 +116,36 @@ def scikit_learn_evaluation(problem: Problem, dtype) -> Callable:
     return lambda: evaluate(**arguments)
 
 
-def scikit_learn_run(problem: Problem, dtype, seed: int, stops: list[int]) -> list[Stop]:
+def scikit_learn_run(problem: Problem, dtype, seed: int, stops: list[int]) -> Run:
     """One fit of scikit-learn, looked at after some numbers of iterations.
 
     It passes only `gtol` to SciPy, whose `ftol` may end the fit before: the later stops
     are then where it ended.
     """
     X = problem.X.astype(dtype, copy=False)
-    seen: dict[int, tuple[float, np.ndarray]] = {}
-    n_iter = 0
+    seen: dict[int, np.ndarray] = {}
+    times, costs = [], []
 
-    def watch(x: np.ndarray) -> None:
-        nonlocal n_iter
-        n_iter += 1
-        if n_iter in stops:
-            seen[n_iter] = (perf_counter() - start, x.copy())
+    def watch(intermediate_result) -> None:
+        times.append(perf_counter() - start)
+        costs.append(float(intermediate_result.fun))
+        if len(times) in stops:
+            seen[len(times)] = intermediate_result.x.copy()
 
     minimize = scipy.optimize.minimize
 
     def watched(*args, **kwargs):
         result = minimize(*args, callback=watch, **kwargs)
-        seen[n_iter] = seen.get(n_iter, (perf_counter() - start, result.x))
+        seen.setdefault(len(times), result.x)
         return result
 
     mlp = scikit_learn(problem, tol=0.0, max_iter=max(stops), random_state=seed)
     with mock.patch("scipy.optimize.minimize", watched):
         start = perf_counter()
         silently(mlp.fit, X, scikit_learn_targets(problem))
-    costs = {n: cost(problem, from_scikit_learn(problem, x)) for n, (_, x) in seen.items()}
-    ends = [min(stop, n_iter) for stop in stops]
-    return [Stop(seen[end][0], costs[end], end) for end in ends]
+    exact = {n: cost(problem, from_scikit_learn(problem, x)) for n, x in seen.items()}
+    ends = [min(stop, len(times)) for stop in stops]
+    return Run([Stop(times[end - 1], exact[end], end) for end in ends], times, costs)
 
 
 def from_scikit_learn(problem: Problem, packed: np.ndarray) -> np.ndarray:
@@ -175,30 +197,8 @@ class PyTorch:
         self.X = torch.from_numpy(problem.X.astype(dtype))
         self.Y = torch.from_numpy(problem.targets.astype(dtype))
 
-    def iterations_to(self, targets: list[float], seed: int, max_iter: int) -> list[int | None]:
-        """How many iterations it takes until J is at most each target; None if too many."""
-        layers, step = self.start(seed, 1)
-        needed: list[int | None] = [None] * len(targets)
-        for n_iter in range(1, max_iter + 1):
-            step()
-            J = self.cost(layers)
-            needed = [
-                n_iter if n is None and target >= J else n
-                for n, target in zip(needed, targets, strict=True)
-            ]
-            if None not in needed:
-                break
-        return needed
-
-    def run(self, seed: int, n_iter: int) -> Stop:
-        """A timed fit of so many iterations."""
-        start = perf_counter()
-        layers, step = self.start(seed, n_iter)
-        step()
-        return Stop(perf_counter() - start, self.cost(layers), n_iter)
-
-    def start(self, seed: int, n_iter: int) -> tuple[list, Callable]:
-        """The layers, and a function that does `n_iter` iterations on them."""
+    def run(self, seed: int, targets: list[float], max_iter: int) -> Run:
+        """One fit until J is at most the last of some decreasing targets."""
         torch = self.torch
         torch.manual_seed(seed)
         sizes = self.problem.layer_sizes
@@ -208,13 +208,15 @@ class PyTorch:
             torch.nn.init.zeros_(layer.bias)
         optimizer = torch.optim.LBFGS(
             [parameter for layer in layers for parameter in layer.parameters()],
-            max_iter=n_iter,
-            max_eval=100 * n_iter,
+            max_iter=max_iter,
+            max_eval=100 * max_iter,
             history_size=30,
             tolerance_grad=0.0,
             tolerance_change=0.0,
             line_search_fn="strong_wolfe",
         )
+
+        times, costs = [], []
 
         def evaluate():
             optimizer.zero_grad()
@@ -228,11 +230,22 @@ class PyTorch:
             J.backward()
             return J
 
-        return layers, lambda: optimizer.step(evaluate)
+        def watched():
+            J = evaluate()
+            costs.append(float(J.detach()))
+            times.append(perf_counter() - start)
+            if costs[-1] <= targets[-1]:
+                raise ReachedError
+            return J
 
-    def cost(self, layers: list) -> float:
-        thetas = [
-            np.column_stack([layer.bias.detach().numpy(), layer.weight.detach().numpy()])
-            for layer in layers
-        ]
-        return cost(self.problem, Network(self.problem.layer_sizes).unroll(thetas))
+        evaluate()  # its threads are up then
+        start = perf_counter()
+        with suppress(ReachedError):
+            optimizer.step(watched)
+        where = [np.flatnonzero(np.array(costs) <= target) for target in targets]
+        stops = [Stop(times[i[0]], costs[i[0]], int(i[0]) + 1) if len(i) else NEVER for i in where]
+        return Run(stops, times, costs)
+
+
+class ReachedError(Exception):
+    """Ends a fit of PyTorch."""

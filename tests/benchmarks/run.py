@@ -2,9 +2,14 @@
 
     python tests/benchmarks/run.py --data FOLDER_WITH_MNIST
 
-Peers and we run in turn in one process; the table shows medians, how many times less we
-need, and the smallest and the largest of these ratios over the pairs. They are figures,
+Peers and we run in turn in one process; the table shows medians, the speed-up, which is the
+median of the ratios of the pairs, and the smallest and the largest of them. They are figures,
 not tests: nothing fails because a machine is busy.
+
+    python tests/benchmarks/run.py --show docs/figures/figures.json --draw docs/figures
+
+runs nothing: it draws the pictures of the documentation from the figures that it keeps, and
+writes its tables and numbers, those of README.md too.
 """
 
 import argparse
@@ -27,58 +32,65 @@ import quality
 import small_fits
 import time_to_accuracy
 import time_to_cost
-from report import Machine, as_json, as_rst, as_text, from_json
+from report import Machine, Report
 from settings import Settings
-from timing import Comparison, Shares
 
-BENCHMARKS = {
+PERFORMANCE = {
     "evaluation": evaluation,
     "epochs": epochs,
     "cost": time_to_cost,
     "accuracy": time_to_accuracy,
     "passes": passes,
     "quality": quality,
-    "plain": plain_path,
     "memory": memory,
-    "files": files,
-    "cluster": cluster,
     "small": small_fits,
     "grid": grid_search,
     "prediction": prediction,
     "profile": profile_fit,
 }
+BENCHMARKS = PERFORMANCE | {"plain": plain_path, "files": files, "cluster": cluster}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with the idx(.gz) files of MNIST")
     parser.add_argument("--quick", action="store_true", help="few rows and rounds: does it run?")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=BENCHMARKS,
+        help="by default those of the documentation's page on performance; with --quick, all",
+    )
     parser.add_argument("--repeat", type=int, help="pairs of runs (seeds) of each benchmark")
     parser.add_argument("--jobs", type=int, default=1, help="workers, where nothing is timed")
-    parser.add_argument("--json", type=Path, help="file to write all figures to")
+    parser.add_argument(
+        "--json", type=Path, help="file for all figures; it keeps those of other benchmarks"
+    )
     parser.add_argument("--show", type=Path, help="run nothing, show the figures of such a file")
-    parser.add_argument("--rst", action="store_true", help="tables for the documentation")
+    parser.add_argument("--draw", type=Path, help="folder for pictures and tables, as in docs/")
     return parser.parse_args()
 
 
-def measure(
-    options: argparse.Namespace, machine: Machine
-) -> tuple[list[Comparison], list[Shares]]:
+def measure(options: argparse.Namespace) -> Report:
     settings = Settings(options.data, options.quick, options.repeat, options.jobs)
-    rows: list[Comparison] = []
-    shares: list[Shares] = []
-    for name in options.only:
+    report = Report(Machine.this())
+    if options.json and options.json.exists():
+        kept = Report.from_json(options.json.read_text())
+        if kept.machine != report.machine:
+            raise SystemExit(
+                f"{options.json} comes from another machine, or other versions: remove it first."
+            )
+        report = kept
+    print(report.machine, flush=True)
+    for name in options.only or (BENCHMARKS if options.quick else PERFORMANCE):
         start = perf_counter()
+        report.found[name] = []
         for result in BENCHMARKS[name].run(settings):
-            if isinstance(result, Shares):
-                shares.append(result)
-            else:
-                rows.append(result)
+            report.found[name].append(result)
             if options.json:  # as it goes: a full run takes long
-                options.json.write_text(as_json(machine, rows, shares))
+                options.json.write_text(report.as_json())
         print(f"{name}: {perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    return rows, shares
+    return report
 
 
 def main() -> None:
@@ -86,14 +98,15 @@ def main() -> None:
     os.environ["PYTHONWARNINGS"] = "ignore"
     options = arguments()
     if options.show:
-        machine, rows, shares = from_json(options.show.read_text())
-        print(machine)
+        report = Report.from_json(options.show.read_text())
+        print(report.machine)
     else:
-        machine = Machine.this()
-        print(machine, flush=True)
-        rows, shares = measure(options, machine)
-    print("\n".join((as_rst if options.rst else as_text)(rows)))
-    print("\nWhere the time goes", *shares, sep="\n  ")
+        report = measure(options)
+    print("\n".join(report.as_text()))
+    if options.draw:
+        from pages import write  # it needs matplotlib
+
+        write(report, options.draw)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,31 @@
 """Time to an accuracy on held-out rows: who passes it first, and stays there.
 
 Adam of scikit-learn with its defaults and of PyTorch in a plain loop (if it is installed);
-ours: the default, and what the guide recommends for images, one-cycle Adam. Scores are
-not part of any time. A seed draws the start and the batches; each gives one pair of times.
+ours: the default, and what the guide recommends for images, one-cycle Adam. All rows are
+float32. Scores are not part of any time. A seed draws the start and the batches; each gives
+one pair of times.
 """
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from statistics import mean
-from time import perf_counter
+from time import sleep
 from typing import NamedTuple
 
 import data
 import numpy as np
 from data import Problem
-from peers import silently
+from peers import seconds_of_iterations, silently
 from settings import Settings
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
-from timing import Comparison
+from timing import BLAS_THREADS_SLEEP, Comparison, Curve, Result, seconds
 
 from skbackprop import BackpropClassifier
 from skbackprop.solvers import Adam, OneCycle
+
+OURS = ("our one-cycle Adam", "our default L-BFGS")
 
 
 class Task(NamedTuple):
@@ -36,33 +39,33 @@ class Task(NamedTuple):
     accuracies: tuple[float, ...]
     peak: float  # of the recipe's rate
     n_epochs: int  # of the recipe
-    most: int  # epochs of peers; iterations of L-BFGS are three times as many
+    most: int  # epochs of peers; iterations of L-BFGS are four times as many
+
+    def __str__(self) -> str:
+        return f"{self.name} {len(self.X)}x{self.X.shape[1]}"
 
 
-class Point(NamedTuple):
-    """A moment of a fit."""
-
-    seconds: float
-    accuracy: float
+# Seconds, and the accuracy on the test rows then.
+Path = tuple[list[float], list[float]]
 
 
-Curve = list[Point]
-
-
-def run(settings: Settings) -> Iterator[Comparison]:
-    for task, rounds in ((mnist(settings), 5), (digits(settings), 9)):
+def run(settings: Settings) -> Iterator[Result]:
+    for task in (mnist(settings), letter(settings), adult(settings), digits(settings)):
         curves: dict[str, list[Curve]] = {name: [] for name in contestants()}
-        for seed in range(settings.rounds(rounds)):
+        for seed in range(settings.rounds(5)):
             for name, fit in contestants().items():
-                curves[name].append(fit(task, seed))
+                sleep(BLAS_THREADS_SLEEP)
+                found = Curve("accuracy against seconds", str(task), name, *fit(task, seed))
+                curves[name].append(found)
+                yield found
         yield from compare(task, curves)
     if find_spec("torch") is None:
         print("PyTorch is not installed, so it is left out of the time to an accuracy.")
 
 
-def contestants() -> dict[str, Callable[[Task, int], Curve]]:
+def contestants() -> dict[str, Callable[[Task, int], Path]]:
     """Ours first, peers then."""
-    ours = {"one-cycle Adam": one_cycle_adam, "L-BFGS, the default": default}
+    ours = dict(zip(OURS, (one_cycle_adam, default), strict=True))
     peers = {"scikit-learn's Adam": scikit_learn_adam}
     if find_spec("torch") is not None:
         peers["PyTorch's Adam"] = pytorch_adam
@@ -81,12 +84,24 @@ def mnist(settings: Settings) -> Task:
     return task(problem, parts, (0.97, 0.975, 0.98), 0.005, 8, settings.iterations(25))
 
 
+def letter(settings: Settings) -> Task:
+    problem = data.letter_like(settings.rows(20_000))
+    parts = train_test_split(problem.X, problem.y, test_size=1 / 4, random_state=0)
+    return task(problem, parts, (0.6, 0.65, 0.7), 0.02, 30, settings.iterations(60))
+
+
+def adult(settings: Settings) -> Task:
+    problem = data.adult_like(settings.rows(48_842))
+    parts = train_test_split(problem.X, problem.y, test_size=1 / 3, random_state=0)
+    return task(problem, parts, (0.8, 0.81), 0.005, 10, settings.iterations(25))
+
+
 def digits(settings: Settings) -> Task:
     problem = data.digits()
     parts = train_test_split(
         problem.X, problem.y, test_size=0.3, random_state=0, stratify=problem.y
     )
-    return task(problem, parts, (0.95, 0.96, 0.97), 0.02, 20, settings.iterations(200))
+    return task(problem, parts, (0.95, 0.96, 0.97), 0.02, 20, settings.iterations(100))
 
 
 def task(problem: Problem, parts: list, *options) -> Task:
@@ -95,7 +110,7 @@ def task(problem: Problem, parts: list, *options) -> Task:
     return Task(problem.name, X, y, X_test, y_test, *options)
 
 
-def one_cycle_adam(task: Task, seed: int) -> Curve:
+def one_cycle_adam(task: Task, seed: int) -> Path:
     solver = Adam(OneCycle(task.peak))
     clf = BackpropClassifier(
         activation="relu",
@@ -107,25 +122,19 @@ def one_cycle_adam(task: Task, seed: int) -> Curve:
     return curve_of(clf, task)
 
 
-def default(task: Task, seed: int) -> Curve:
-    return curve_of(BackpropClassifier(max_iter=3 * task.most, random_state=seed), task)
+def default(task: Task, seed: int) -> Path:
+    return curve_of(BackpropClassifier(max_iter=4 * task.most, random_state=seed), task)
 
 
-def curve_of(clf: BackpropClassifier, task: Task) -> Curve:
+def curve_of(clf: BackpropClassifier, task: Task) -> Path:
     """Scores from one fit, times from the same fit without them."""
     silently(lambda: clf.fit(task.X, task.y, X_val=task.X_test, y_val=task.y_test))
     scores = clf.validation_scores_
-    start = perf_counter()
-    silently(clf.fit, task.X, task.y)
-    duration = perf_counter() - start
-    history = clf.history_
-    seconds = [s for s, i in zip(history["seconds"], history["iteration"], strict=True) if i > 0]
-    # What is not in the history: checking and encoding before it, and what comes after it.
-    beside = duration - seconds[-1]
-    return [Point(beside + s, score) for s, score in zip(seconds, scores, strict=True)]
+    duration = seconds(lambda: silently(clf.fit, task.X, task.y))
+    return seconds_of_iterations(clf, duration), list(map(float, scores))
 
 
-def scikit_learn_adam(task: Task, seed: int) -> Curve:
+def scikit_learn_adam(task: Task, seed: int) -> Path:
     """Its defaults; `partial_fit` of all rows is an epoch of `fit`, with the same batches."""
     mlp = MLPClassifier(random_state=seed)
     return epoch_by_epoch(
@@ -135,7 +144,7 @@ def scikit_learn_adam(task: Task, seed: int) -> Curve:
     )
 
 
-def pytorch_adam(task: Task, seed: int) -> Curve:
+def pytorch_adam(task: Task, seed: int) -> Path:
     """The same network and options, batches from memory."""
     import torch
 
@@ -160,39 +169,24 @@ def pytorch_adam(task: Task, seed: int) -> Curve:
     return epoch_by_epoch(epoch, score, task.most)
 
 
-def epoch_by_epoch(
-    epoch: Callable[[], object], score: Callable[[], float], n_epochs: int
-) -> Curve:
-    seconds, curve = 0.0, []
+def epoch_by_epoch(epoch: Callable[[], object], score: Callable[[], float], n_epochs: int) -> Path:
+    times, scores = [], []
     for _ in range(n_epochs):
-        start = perf_counter()
-        epoch()
-        seconds += perf_counter() - start
-        curve.append(Point(seconds, score()))
-    return curve
-
-
-def reached(curve: Curve, accuracy: float) -> float:
-    """When a fit passes an accuracy for the last time; infinite if it ends below."""
-    seconds = np.inf
-    for point in reversed(curve):
-        if point.accuracy < accuracy:
-            break
-        seconds = point.seconds
-    return seconds
+        times.append(seconds(epoch))
+        scores.append(float(score()))
+    return np.cumsum(times).tolist(), scores
 
 
 def compare(task: Task, curves: dict[str, list[Curve]]) -> Iterator[Comparison]:
-    ours = ("one-cycle Adam", "L-BFGS, the default")
-    for name in ours:
+    for name in OURS:
         for accuracy in task.accuracies:
             for peer in curves:
-                if peer in ours:
+                if peer in OURS:
                     continue
-                a, b = ([reached(c, accuracy) for c in curves[who]] for who in (name, peer))
+                a, b = ([c.reached(accuracy) for c in curves[who]] for who in (name, peer))
                 yield Comparison(
                     "time to an accuracy",
-                    f"{task.name} {len(task.X)} rows, {name}, {accuracy}",
+                    f"{task}, {accuracy}, {name}",
                     peer,
                     a,
                     b,
@@ -203,5 +197,5 @@ def compare(task: Task, curves: dict[str, list[Curve]]) -> Iterator[Comparison]:
 
 def ends(curves: list[Curve]) -> str:
     """How far fits come, and in what time."""
-    last = [curve[-1] for curve in curves]
-    return f"{mean(p.accuracy for p in last):.4f} in {mean(p.seconds for p in last):.3g} s"
+    accuracy = mean(curve.values[-1] for curve in curves)
+    return f"{accuracy:.4f} in {mean(curve.seconds[-1] for curve in curves):.3g} s"

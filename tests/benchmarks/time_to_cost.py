@@ -15,9 +15,19 @@ from typing import NamedTuple
 import data
 import numpy as np
 from data import Problem
-from peers import PyTorch, Stop, cost, ours, scikit_learn_run, silently
+from peers import (
+    NEVER,
+    PyTorch,
+    Run,
+    Stop,
+    cost,
+    ours,
+    scikit_learn_run,
+    seconds_of_iterations,
+    silently,
+)
 from settings import Settings
-from timing import Comparison, seconds
+from timing import Comparison, Curve, Result, seconds
 
 TOLERANCE = 1.005
 # J of a float32 fit is only nearly what float64 recomputes from its theta.
@@ -27,12 +37,12 @@ ATTEMPTS = (60, 250, 1000)
 MOST_ITERATIONS = ATTEMPTS[-1]
 
 
-def run(settings: Settings) -> Iterator[Comparison]:
+def run(settings: Settings) -> Iterator[Result]:
     large = (np.float64, np.float32)
-    yield from on(settings, data.mnist(settings.data, settings.rows(60_000)), 3, large, torch=True)
-    yield from on(settings, data.letter_like(settings.rows(15_000)), 5, large)
-    yield from on(settings, data.adult_like(settings.rows(32_561)), 5, large)
-    yield from on(settings, data.digits(), 9, large)
+    yield from on(settings, data.mnist(settings.data, settings.rows(60_000)), 2, large, torch=True)
+    yield from on(settings, data.letter_like(settings.rows(15_000)), 3, large, torch=True)
+    yield from on(settings, data.adult_like(settings.rows(32_561)), 2, large)
+    yield from on(settings, data.digits(), 5, large)
     yield from on(settings, data.iris(), 25)
     yield from on(settings, data.wine(), 25)
     if find_spec("torch") is None:
@@ -57,81 +67,104 @@ class Target(NamedTuple):
         )
 
 
-def targets_of(problem: Problem, seeds: range, stops: list[int]) -> list[Target]:
-    runs = [scikit_learn_run(problem, np.float64, seed, stops) for seed in seeds]
+def targets_of(runs: list[Run], stops: list[int]) -> list[Target]:
+    reached = zip(*(run.stops for run in runs), strict=True)
     return [
-        Target(n, TOLERANCE * median(s.cost for s in reached), [s.n_iter for s in reached])
-        for n, reached in zip(stops, zip(*runs, strict=True), strict=True)
+        Target(n, TOLERANCE * median(s.cost for s in ends), [s.n_iter for s in ends])
+        for n, ends in zip(stops, reached, strict=True)
     ]
 
 
 def on(
     settings: Settings, problem: Problem, n_seeds: int, dtypes=(np.float64,), torch: bool = False
-) -> Iterator[Comparison]:
+) -> Iterator[Result]:
     stops = [settings.iterations(n) for n in (50, 100, 200)]
+    attempts = [settings.iterations(n) for n in ATTEMPTS]
     seeds = range(settings.rounds(n_seeds))
-    targets = targets_of(problem, seeds, stops)
-    peer = PyTorch(problem, np.float32) if torch and find_spec("torch") else None
     theirs: dict = {dtype: [] for dtype in dtypes}
+    theirs[np.float64] = [scikit_learn_run(problem, np.float64, seed, stops) for seed in seeds]
+    targets = targets_of(theirs[np.float64], stops)
     mine: dict = {dtype: [] for dtype in dtypes}
     torchs = []
     for seed in seeds:
-        attempts = [settings.iterations(n) for n in ATTEMPTS]
-        needed = {
-            dtype: iterations_to(problem, dtype, seed, targets, attempts) for dtype in dtypes
-        }
         for dtype in dtypes:
-            theirs[dtype].append(scikit_learn_run(problem, dtype, seed, stops))
-            mine[dtype].append([our_run(problem, dtype, seed, n_iter) for n_iter in needed[dtype]])
-        if peer is not None:
-            torchs.append(pytorch_runs(peer, seed, targets, attempts[-1]))
+            if dtype is not np.float64:
+                theirs[dtype].append(scikit_learn_run(problem, dtype, seed, stops))
+            mine[dtype].append(our_runs(problem, dtype, seed, targets, attempts))
+        if torch and find_spec("torch"):
+            costs = [target.cost * (1 - ROUNDING) for target in targets]
+            torchs.append(PyTorch(problem, np.float32).run(seed, costs, attempts[-1]))
     for dtype in dtypes:
         yield from compare(problem, dtype, targets, mine[dtype], "scikit-learn", theirs[dtype])
-    if peer is not None:
+    if torchs:
         yield from compare(problem, np.float32, targets, mine[np.float32], "PyTorch", torchs)
+    if torch:
+        runs = {"skbackprop": mine, "scikit-learn": theirs, "PyTorch": {np.float32: torchs}}
+        for who, found in runs.items():
+            yield from map(partial(curve, problem, who), found[np.float32][:1])
+
+
+def our_runs(
+    problem: Problem, dtype, seed: int, targets: list[Target], attempts: list[int]
+) -> Run:
+    """A timed fit for each target, and the path of the fit that found how long they must be."""
+    n_iters, times, costs = search(problem, dtype, seed, targets, attempts)
+    return Run([our_run(problem, dtype, seed, n_iter) for n_iter in n_iters], times, costs)
 
 
 def iterations_to(
     problem: Problem, dtype, seed: int, targets: list[Target], attempts: list[int]
 ) -> list[int | None]:
     """How many iterations we need for each target; None for what is not reached."""
-    X = problem.X.astype(dtype)
+    return search(problem, dtype, seed, targets, attempts)[0]
+
+
+def search(
+    problem: Problem, dtype, seed: int, targets: list[Target], attempts: list[int]
+) -> tuple[list[int | None], list[float], list[float]]:
+    """The iterations that are needed, and seconds and J of each iteration on all rows."""
+    X = problem.X.astype(dtype, copy=False)
     for max_iter in attempts:
         clf = ours(problem, max_iter=max_iter, tol=1e-6, random_state=seed)
-        silently(clf.fit, X, problem.y)
+        duration = seconds(partial(silently, clf.fit, X, problem.y))
         costs = np.array(clf.loss_curve_)
         reached = [np.flatnonzero(costs <= target.cost * (1 - ROUNDING)) for target in targets]
         if all(map(len, reached)) or clf.n_iter_ < max_iter:
             break
-    return [int(where[0]) + 1 if len(where) else None for where in reached]
+    needed = [int(where[0]) + 1 if len(where) else None for where in reached]
+    return needed, seconds_of_iterations(clf, duration), clf.loss_curve_
 
 
 def our_run(problem: Problem, dtype, seed: int, n_iter: int | None) -> Stop:
     """A timed fit of so many iterations; endless where the target is never reached."""
     if n_iter is None:
-        return Stop(np.inf, np.inf, 0)
+        return NEVER
     X = problem.X.astype(dtype, copy=False)
     clf = ours(problem, max_iter=n_iter, tol=1e-6, random_state=seed)
     duration = seconds(partial(silently, clf.fit, X, problem.y))
     return Stop(duration, cost(problem, clf.optimize_result_.x), clf.optimize_result_.nfev)
 
 
-def pytorch_runs(peer: PyTorch, seed: int, targets: list[Target], most: int) -> list[Stop]:
-    needed = peer.iterations_to([target.cost for target in targets], seed, most)
-    return [peer.run(seed, n_iter) if n_iter else Stop(np.inf, np.inf, 0) for n_iter in needed]
+def curve(problem: Problem, who: str, run: Run) -> Curve:
+    """J against seconds in float32, only where J becomes lower, and at most 60 points."""
+    costs = np.array(run.costs)
+    lower = np.flatnonzero(costs <= np.minimum.accumulate(costs))
+    few = lower[np.unique(np.geomspace(1, len(lower), 60).round().astype(int)) - 1]
+    what = f"{problem}, float32"
+    return Curve("J against seconds", what, who, [run.seconds[i] for i in few], [*costs[few]])
 
 
 def compare(
     problem: Problem,
     dtype,
     targets: list[Target],
-    mine: list[list[Stop]],
+    mine: list[Run],
     peer: str,
-    theirs: list[list[Stop]],
+    theirs: list[Run],
 ) -> Iterator[Comparison]:
     """One row for each target; a pair for each seed."""
     for index, target in enumerate(targets):
-        a, b = ([runs[index] for runs in side] for side in (mine, theirs))
+        a, b = ([run.stops[index] for run in side] for side in (mine, theirs))
         yield Comparison(
             "time to the cost of scikit-learn",
             f"{problem}, {np.dtype(dtype).name}, its {target.n_iter} iterations",
@@ -147,6 +180,6 @@ def our_note(target: Target, runs: list[Stop]) -> str:
     """What was reached, with J recomputed in float64."""
     reached = [run for run in runs if run.cost <= target.cost]
     evaluations = f"{median(run.n_iter for run in runs):.0f} evaluations after the head start"
-    return evaluations + (
-        "" if len(reached) == len(runs) else f", J reached by {len(reached)} of {len(runs)}"
-    )
+    if len(reached) == len(runs):
+        return evaluations
+    return f"{evaluations}, J reached by {len(reached)} of {len(runs)} starts"

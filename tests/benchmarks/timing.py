@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from math import ceil
+from math import ceil, inf, isfinite, nan
 from statistics import median
 from time import perf_counter, sleep
 from typing import NamedTuple
@@ -32,12 +32,21 @@ class Comparison(NamedTuple):
 
     @property
     def ratios(self) -> list[float]:
-        """How many times less we need, one for each pair; 0 where we did not get there."""
-        return [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+        """How many times less we need, one for each pair in which somebody got there.
+
+        0 where we did not, infinite where the peer did not.
+        """
+        pairs = zip(self.ours, self.theirs, strict=True)
+        return [b / a for a, b in pairs if isfinite(a) or isfinite(b)]
 
     @property
     def ratio(self) -> float:
-        return median(self.ratios)
+        return median(self.ratios or [nan])
+
+    @property
+    def parts(self) -> list[str]:
+        """The data first; then their type and what else tells rows of a benchmark apart."""
+        return self.what.split(", ")
 
 
 class Shares(NamedTuple):
@@ -47,11 +56,30 @@ class Shares(NamedTuple):
     seconds: float
     parts: dict[str, float]
 
-    def __str__(self) -> str:
-        rest = 1.0 - sum(self.parts.values()) / self.seconds
-        shares = {name: part / self.seconds for name, part in self.parts.items()} | {"rest": rest}
-        listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        return f"{self.what}, {1e3 * self.seconds:.3g} ms: {listed}"
+    @property
+    def shares(self) -> dict[str, float]:
+        """Parts of one, with the rest."""
+        shares = {name: part / self.seconds for name, part in self.parts.items()}
+        return shares | {"rest": 1.0 - sum(shares.values())}
+
+
+class Curve(NamedTuple):
+    """What a fit had reached when."""
+
+    benchmark: str
+    what: str
+    who: str
+    seconds: list[float]
+    values: list[float]
+
+    def reached(self, value: float) -> float:
+        """When it passes a value for the last time; infinite if it ends below."""
+        below = [i for i, found in enumerate(self.values) if found < value]
+        first = below[-1] + 1 if below else 0
+        return self.seconds[first] if first < len(self.seconds) else inf
+
+
+Result = Comparison | Shares | Curve
 
 
 def seconds(run: Callable[[], object], n_calls: int = 1) -> float:
