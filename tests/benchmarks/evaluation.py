@@ -19,7 +19,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
                 Contestant("scikit-learn", scikit_learn_evaluation(problem, dtype)),
                 Contestant("bare products", bare_products(problem, dtype)),
             ]
-            times = in_turn(contestants, settings.rounds(9), at_least=settings.at_least)
+            times = in_turn(contestants, settings.rounds(7), at_least=settings.at_least)
             yield from compare("one cost and gradient", f"{problem}, {dtype.__name__}", times)
 
 

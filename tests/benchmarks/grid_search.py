@@ -32,7 +32,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
     times: dict[str, list[float]] = {name: [] for name in searches}
     for candidate in searches.values():
         silently(candidate.fit, problem.X[:200], problem.y[:200])  # starts the workers
-    for _ in range(settings.rounds(3)):
+    for _ in range(settings.rounds(2)):
         for name, candidate in searches.items():
             times[name].append(seconds(partial(silently, candidate.fit, problem.X, problem.y)))
     theirs, its_score = times.pop("scikit-learn"), searches["scikit-learn"].best_score_

@@ -24,7 +24,7 @@ TOL = 1e-4
 
 def run(settings: Settings) -> Iterator[Comparison]:
     for problem in (data.iris(), data.wine(), data.breast_cancer(), data.digits()):
-        ends = [ends_of(settings, problem, seed) for seed in range(settings.rounds(20))]
+        ends = [ends_of(settings, problem, seed) for seed in range(settings.rounds(10))]
         our_J, our_score, plain_J, plain_score = np.transpose(ends)
         gained = 100 * (our_score - plain_score)
         error = gained.std() / np.sqrt(max(1, len(gained) - 1))

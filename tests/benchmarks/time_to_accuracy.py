@@ -87,13 +87,13 @@ def mnist(settings: Settings) -> Task:
 def letter(settings: Settings) -> Task:
     problem = data.letter_like(settings.rows(20_000))
     parts = train_test_split(problem.X, problem.y, test_size=1 / 4, random_state=0)
-    return task(problem, parts, (0.6, 0.65, 0.7), 0.02, 30, settings.iterations(60))
+    return task(problem, parts, (0.6, 0.65, 0.7), 0.02, 30, settings.iterations(50))
 
 
 def adult(settings: Settings) -> Task:
     problem = data.adult_like(settings.rows(48_842))
     parts = train_test_split(problem.X, problem.y, test_size=1 / 3, random_state=0)
-    return task(problem, parts, (0.8, 0.81), 0.005, 10, settings.iterations(25))
+    return task(problem, parts, (0.8, 0.81), 0.005, 10, settings.iterations(15))
 
 
 def digits(settings: Settings) -> Task:
