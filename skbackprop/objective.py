@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from numbers import Real
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import csr_array, issparse
 from sklearn.utils import assert_all_finite
 
-from skbackprop.blas import add_multiple
 from skbackprop.interrupts import Cancellation
 from skbackprop.network import Network, as_float
 from skbackprop.penalties import PENALTIES, PenaltyName, PenaltyTerm
@@ -111,14 +109,14 @@ def block_sums(
     thetas = network.reshape(theta.astype(X.dtype, copy=False))
     Y = one_hot(y, network.n_outputs, X.dtype)
     gradients = network.reshape(workspace.gradient)
-    cost = _cost_and_gradients(
+    cost = cost_and_gradients(
         network, thetas, X, Y, sample_weight, workspace, gradients, dropout=dropout
     )
     weight = float(X.shape[0] if sample_weight is None else sample_weight.sum())
     return BlockSums(weight, cost, workspace.gradient)
 
 
-def _cost_and_gradients(
+def cost_and_gradients(
     network: Network,
     thetas: list[NDArray],
     X,
@@ -392,9 +390,11 @@ class Objective:
         gradient : ndarray of shape (n_parameters,), float64
             Its gradient.
         """
-        batches = Batches(self, np.asarray(theta), self.n_rows)
-        batches.gradient(rows, dropout)
-        return batches.mean()
+        theta, block = np.asarray(theta, dtype=np.float64), self.rows.block(rows)
+        sums = block_sums(self.network, theta, block, dropout=dropout)
+        # Weights are relative to their mean. Dividing by the sum of the batch's weights would give
+        # each batch the same influence, whatever its weights.
+        return self._mean(theta, sums, block.X.shape[0])
 
     def on(self, rows: ArrayRows) -> Objective:
         """The same J on other rows, with the same penalty.
@@ -453,131 +453,6 @@ class Objective:
         gradient = sums.gradient.astype(np.float64, copy=False)
         gradient /= weight
         return self.penalty.add_smooth(theta, sums.cost / weight, gradient)
-
-
-class Batches:
-    """Estimates of J and its gradient from mini-batches, between which theta changes.
-
-    The mean cost is estimated by the costs of the batch, divided by its number of rows times the
-    mean weight of all rows. The penalty keeps the factor lambda/m with the full m. At a fixed
-    theta, the mean of the estimates over batches of equal size that make up all rows is J.
-
-    The arithmetic is in the precision of the rows; all batches use the same arrays. With sparse
-    rows each Theta^(l) is stored column by column: the weights of a feature are then adjacent,
-    and products with a few entries per row need no transpose.
-
-    Parameters
-    ----------
-    objective : Objective
-        J.
-    theta : ndarray of shape (n_parameters,)
-        The initial parameters; they are copied.
-    batch_size : int
-        The maximum number of rows in a batch.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (n_parameters,)
-        The parameters at which the next batch is evaluated. The solver changes them in place.
-        `unrolled` returns them in the order of `Network.unroll`.
-    order : {"C", "F"}
-        The order in which each Theta^(l) is stored.
-    """
-
-    def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
-        network, rows = objective.network, objective.rows
-        n_rows = min(batch_size, rows.n_rows)
-        self.network, self.rows = network, rows
-        self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
-        self.order: Literal["C", "F"] = "F" if rows.sparse else "C"
-        self.theta = reordered(network, theta.astype(rows.dtype), "C", self.order)
-        self._unrolled_penalty = objective.penalty
-        penalised = reordered(network, objective.penalty.penalised, "C", self.order)
-        self.penalty = replace(objective.penalty, penalised=penalised)
-        self._X = rows.room(n_rows)
-        self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
-        self._factors = np.empty(n_rows, dtype=rows.dtype)
-        self._workspace = Workspace.of(network, n_rows, rows.dtype)
-        self._thetas = network.reshape(self.theta, self.order)
-        self._gradients = network.reshape(self._workspace.gradient, self.order)
-        self._total = np.zeros_like(self.theta)
-        self._cost, self._n_added = 0.0, 0
-
-    def gradient(self, rows: slice | NDArray, dropout: list[NDArray] | None = None) -> NDArray:
-        """The gradient from a batch, without the part of the penalty that has a kink.
-
-        Parameters
-        ----------
-        rows : slice or array of int
-            The rows of the batch.
-        dropout : list of ndarrays of shape (rows, s_l), optional
-            Masks for the hidden layers, see `block_sums`.
-
-        Returns
-        -------
-        gradient : ndarray of shape (n_parameters,)
-            In the precision of the rows and the order of `theta`. The caller may change it; the
-            next call overwrites it.
-        """
-        X, y, weights = self.rows.block(rows, out=self._X)
-        n_rows = X.shape[0]
-        Y = one_hot(y, self.network.n_outputs, X.dtype, out=self._Y[:n_rows])
-        # Weights are relative to their mean. Dividing by the sum of the batch's weights would give
-        # each batch the same influence, whatever its weights.
-        factors = self._factors[:n_rows]
-        factors[:] = 1.0 if weights is None else weights
-        factors /= n_rows
-        workspace = self._workspace.first(n_rows)
-        cost = _cost_and_gradients(
-            self.network, self._thetas, X, Y, factors, workspace, self._gradients, dropout
-        )
-        gradient = workspace.gradient
-        self._cost += n_rows * cost
-        add_multiple(self._total, n_rows, gradient)
-        self._n_added += n_rows
-        self.penalty.add_gradient(self.theta, gradient)
-        return gradient
-
-    def unrolled(self, theta: NDArray) -> NDArray:
-        """A copy of a vector like `theta`, as float64 in the order of `Network.unroll`."""
-        return reordered(self.network, theta, self.order, "C").astype(np.float64)
-
-    def mean(self) -> tuple[float, NDArray]:
-        """The mean of the estimates of J and its gradient since the last call, in float64.
-
-        Estimates are weighted by their numbers of rows. Each was computed at the theta of its
-        batch, so the mean over a pass is close to J and its gradient if theta has hardly changed.
-        The penalty is that of the current theta.
-        """
-        cost = self._cost / self._n_added
-        gradient = self.unrolled(self._total) / self._n_added
-        self._total.fill(0.0)
-        self._cost, self._n_added = 0.0, 0
-        return self._unrolled_penalty.add_smooth(self.unrolled(self.theta), cost, gradient)
-
-
-def reordered(
-    network: Network, theta: NDArray, before: Literal["C", "F"], after: Literal["C", "F"]
-) -> NDArray:
-    """A vector of `network` with its matrices stored in another order.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    theta : ndarray of shape (n_parameters,)
-        A vector of the length of theta.
-    before, after : {"C", "F"}
-        Whether each matrix is stored row by row or column by column, now and in the result.
-
-    Returns
-    -------
-    theta : ndarray of shape (n_parameters,)
-        The same vector if the orders are the same, else a new one.
-    """
-    if before == after:
-        return theta
-    return np.concatenate([T.ravel(order=after) for T in network.reshape(theta, before)])
 
 
 def _float_rows(X, network: Network):

@@ -4,7 +4,7 @@ Biases are never penalised: `w` denotes the penalised entries of theta only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -83,6 +83,10 @@ class PenaltyTerm:
             of_biases = gradient[self.biases]
             add_multiple(gradient, self.l2, theta)
             gradient[self.biases] = of_biases
+
+    def part(self, entries: slice) -> "PenaltyTerm":
+        """The same penalty for a part of theta."""
+        return replace(self, penalised=self.penalised[entries])
 
     @cached_property
     def biases(self) -> NDArray:

@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
 from skbackprop.dropout import dropout_masks
-from skbackprop.objective import Batches
 from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
+from skbackprop.solvers.batches import Batches
 from skbackprop.solvers.steps import AdamStep, MomentumStep
 
 SIZES = (4, 5, 3)
@@ -109,21 +109,29 @@ def test_a_step_of_float32_is_float32(rule):
         rule(theta, gradient.copy(), 0.1)
     assert kept is theta
     assert theta.dtype == np.float32
-    state = rule.velocity if isinstance(rule, MomentumStep) else rule.moments
-    assert state.dtype == np.float32
+    assert rule.kept.dtype == np.float32
 
 
-def test_steps_of_many_parameters_are_the_same_as_of_few():
-    # More than are worked on at a time.
+@pytest.mark.parametrize("rule", [SGD(nesterov=True), Adam()], ids=["momentum", "Adam"])
+@pytest.mark.parametrize(("penalty", "n_jobs"), [("l2", 1), ("l1", 2), ("l2", 3)])
+def test_steps_in_parts_are_those_of_the_whole_vector(rule, penalty, n_jobs):
+    # More entries than are worked on at a time, and enough for threads.
     rng = np.random.RandomState(0)
-    thetas = [rng.normal(size=200_000)]
-    thetas += [thetas[0][-3:].copy()]
-    rules = [AdamStep(0.9, 0.999, 1e-8) for _ in thetas]
-    for _ in range(3):
-        gradient = rng.normal(size=200_000)
-        for rule, theta in zip(rules, thetas, strict=True):
-            rule(theta, gradient[-len(theta) :].copy(), 0.1)
-    assert_array_equal(thetas[0][-3:], thetas[1])
+    network = Network((3000, 200, 3))
+    X, y = rng.normal(size=(12, 3000)), rng.randint(3, size=12)
+    objective = Objective(network, X, y, reg_lambda=0.1, penalty=penalty, n_jobs=n_jobs)
+    theta = network.initialize(random_state=0)
+    in_parts, whole = rule.step_rule(), rule.step_rule()
+    with objective.running() as running:
+        batches, steps = Batches(running, theta, 4), Batches(objective, theta, 4)
+        for rows in (slice(0, 4), slice(4, 8), slice(8, 11)):
+            batches.evaluate(rows)
+            batches.step(in_parts, 0.01)
+            whole(steps.theta, steps.gradient(rows), 0.01, objective.penalty.proximal_step)
+    assert_array_equal(batches.theta, steps.theta)
+    assert_array_equal(in_parts.kept, whole.kept)
+    assert_array_equal(batches.mean()[1], steps.mean()[1])
+    assert np.abs(batches.theta - theta).max() > 0.01
 
 
 def test_float32_rows_learn_what_float64_rows_do(iris):

@@ -13,8 +13,9 @@ from skbackprop.dropout import dropout_masks, dropout_rates
 from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
 from skbackprop.network import is_positive_integer
-from skbackprop.objective import Batches, Objective, reordered
+from skbackprop.objective import Objective
 from skbackprop.solvers.base import Preparation, Solver
+from skbackprop.solvers.batches import Batches, reordered
 from skbackprop.solvers.learning_rates import (
     LearningRate,
     learning_rate_of,
@@ -183,13 +184,13 @@ class StochasticSolver(GradientSolver):
     def _epoch(self, batches: Batches, run: "StochasticRun", cancellation: Cancellation) -> None:
         """One pass over the rows, a step after each batch."""
         learning_rate = learning_rate_of(self.learning_rate)
-        theta, proximal = batches.theta, batches.penalty.proximal_step
         units = batches.hidden_units
         rates = dropout_rates(units, self.dropout)
         for rows, n_rows in self._batches(batches.n_rows, run.random_state):
             cancellation.check()
-            masks = dropout_masks(units, n_rows, theta.dtype, rates, run.random_state)
-            run.step(theta, batches.gradient(rows, masks), run.rate, proximal)
+            masks = dropout_masks(units, n_rows, batches.theta.dtype, rates, run.random_state)
+            batches.evaluate(rows, masks)
+            batches.step(run.step, run.rate)
             run.n_steps += 1
             run.rate = learning_rate.after_step(run.rate, run.n_steps, run.n_total)
 

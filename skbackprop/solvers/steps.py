@@ -1,10 +1,12 @@
 """How a gradient becomes a step: momentum, Nesterov momentum, Adam.
 
 A step rule is used for a whole run and reuses its arrays: allocating new ones of the length of
-theta would take as much time as the arithmetic. If the penalty has a kink, it receives
-``proximal(theta, step, out)``, the proximal step that follows a gradient step.
+theta would take as much time as the arithmetic. A step is made part by part, so that all its
+operations on a part find the entries in a core's cache. If the penalty has a kink, the rule
+receives ``proximal(theta, step, out)``, the proximal step that follows a gradient step.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import copy
 from math import sqrt
@@ -14,14 +16,67 @@ from numpy.typing import NDArray
 
 from skbackprop.blas import add_multiple
 
-# Number of entries that stay in a core's cache during all operations of a step. Working in such
-# parts makes the steps of large networks a quarter faster.
-CACHED = 2**16
-
 Proximal = Callable[[NDArray, float | NDArray, NDArray], NDArray]
 
 
-class MomentumStep:
+class StepRule(ABC):
+    """How a gradient becomes a step, with what is kept from step to step."""
+
+    # One array of the length of theta, or one for each row of a matrix; None before a step.
+    kept: NDArray | None = None
+    n_kept: int
+    n_steps = 0
+
+    def after(self, last: "StepRule") -> "StepRule":
+        """Copy the state of another rule if it is of the same kind; returns self."""
+        if isinstance(last, type(self)):
+            self.kept, self.n_steps = copy(last.kept), last.n_steps
+        return self
+
+    def reorder(self, reordered: Callable[[NDArray], NDArray]) -> None:
+        """Apply a change of the order of theta's entries to what is kept."""
+        if self.kept is not None:
+            self.kept = np.array([reordered(row) for row in self.kept])
+
+    def begin(self, theta: NDArray) -> None:
+        """Begin a step of theta."""
+        if self.kept is None:
+            self.kept = np.zeros((self.n_kept, len(theta)), dtype=theta.dtype)
+        self.kept = self.kept.astype(theta.dtype, copy=False)
+        self.n_steps += 1
+
+    @abstractmethod
+    def move(
+        self,
+        part: slice,
+        theta: NDArray,
+        gradient: NDArray,
+        rate: float,
+        proximal: Proximal | None = None,
+    ) -> None:
+        """Change a part of theta by the step that has begun, in place.
+
+        Parameters
+        ----------
+        part : slice
+            Where these entries lie in the whole vector.
+        theta, gradient : ndarrays
+            The entries, contiguous; the gradient is overwritten.
+        rate : float
+            The learning rate.
+        proximal : callable, optional
+            The proximal step for these entries.
+        """
+
+    def __call__(
+        self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
+    ) -> None:
+        """Change theta by one step, in place; the gradient is overwritten."""
+        self.begin(theta)
+        self.move(slice(None), theta, gradient, rate, proximal)
+
+
+class MomentumStep(StepRule):
     """A gradient step with momentum.
 
     With momentum mu and velocity v, ``v = mu * v - rate * gradient`` and ``x = x + v``. The next
@@ -37,29 +92,22 @@ class MomentumStep:
         Whether to use Nesterov's momentum.
     """
 
+    n_kept = 1
+
     def __init__(self, momentum: float, nesterov: bool):
         self.momentum = momentum
         self.nesterov = nesterov
-        self.velocity: NDArray | None = None
 
-    def after(self, last: "StepRule") -> "MomentumStep":
-        """Copy the state of another rule if it is of the same kind; returns self."""
-        if isinstance(last, MomentumStep):
-            self.velocity = copy(last.velocity)
-        return self
-
-    def reorder(self, reordered: Callable[[NDArray], NDArray]) -> None:
-        """Apply a change of the order of theta's entries to the velocity."""
-        if self.velocity is not None:
-            self.velocity = reordered(self.velocity)
-
-    def __call__(
-        self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
+    def move(
+        self,
+        part: slice,
+        theta: NDArray,
+        gradient: NDArray,
+        rate: float,
+        proximal: Proximal | None = None,
     ) -> None:
-        """Change theta by one step, in place; the gradient is overwritten."""
-        if self.velocity is None:
-            self.velocity = np.zeros_like(theta)
-        v = self.velocity = self.velocity.astype(theta.dtype, copy=False)
+        assert self.kept is not None
+        (v,) = self.kept[:, part]
         v *= self.momentum
         if self.nesterov:
             theta -= v
@@ -75,7 +123,7 @@ class MomentumStep:
             add_multiple(theta, self.momentum, v)
 
 
-class AdamStep:
+class AdamStep(StepRule):
     """Adam (Kingma and Ba, 2015): a rate for each entry, from the gradient's moments.
 
     ``theta = theta - rate * mean / (sqrt(mean_square) + epsilon)`` with the weighted means of all
@@ -89,47 +137,32 @@ class AdamStep:
         Added to the root of the mean square.
     """
 
+    n_kept = 2
+
     def __init__(self, beta_1: float, beta_2: float, epsilon: float):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        # Rows: the mean, the mean square, and the last step's rate of each entry.
-        self.moments: NDArray | None = None
-        self.n_steps = 0
 
-    def after(self, last: "StepRule") -> "AdamStep":
-        """Copy the state of another rule if it is of the same kind; returns self."""
-        if isinstance(last, AdamStep):
-            self.moments, self.n_steps = copy(last.moments), last.n_steps
-        return self
-
-    def reorder(self, reordered: Callable[[NDArray], NDArray]) -> None:
-        """Apply a change of the order of theta's entries to the moments."""
-        if self.moments is not None:
-            self.moments = np.array([reordered(moment) for moment in self.moments])
-
-    def __call__(
-        self, theta: NDArray, gradient: NDArray, rate: float, proximal: Proximal | None = None
+    def move(
+        self,
+        part: slice,
+        theta: NDArray,
+        gradient: NDArray,
+        rate: float,
+        proximal: Proximal | None = None,
     ) -> None:
-        """Change theta by one step, in place; the gradient is overwritten."""
-        if self.moments is None:
-            self.moments = np.zeros((3, len(theta)), dtype=theta.dtype)
-        self.moments = self.moments.astype(theta.dtype, copy=False)
-        self.n_steps += 1
+        assert self.kept is not None
         # The sums of the weights: dividing by them corrects the moments for their start at 0.
         total, total_of_squares = (1.0 - beta**self.n_steps for beta in (self.beta_1, self.beta_2))
-        rate, epsilon = (x * sqrt(total_of_squares) for x in (rate, self.epsilon))
-        for start in range(0, len(theta), CACHED):
-            part = slice(start, start + CACHED)
-            (mean, mean_square, step), g = self.moments[:, part], gradient[part]
-            mean *= self.beta_1
-            add_multiple(mean, 1.0 - self.beta_1, g)
-            mean_square *= self.beta_2
-            add_multiple(mean_square, 1.0 - self.beta_2, np.square(g, out=g))
-            np.sqrt(mean_square, out=step)
-            step += epsilon
-            np.divide(rate, step, out=step)
-            add_multiple(theta[part], -1.0 / total, np.multiply(step, mean, out=g))
+        root = sqrt(total_of_squares)
+        mean, mean_square = self.kept[:, part]
+        mean *= self.beta_1
+        add_multiple(mean, 1.0 - self.beta_1, gradient)
+        mean_square *= self.beta_2
+        squares = np.square(gradient, out=gradient)
+        add_multiple(mean_square, 1.0 - self.beta_2, squares)
+        rates = np.sqrt(mean_square, out=gradient)
+        rates += self.epsilon * root
+        np.divide(rate * root, rates, out=rates)
+        add_multiple(theta, -1.0 / total, rates * mean)
         if proximal is not None:
-            proximal(theta, self.moments[2], theta)
-
-
-StepRule = MomentumStep | AdamStep
+            proximal(theta, rates, theta)
