@@ -5,10 +5,19 @@ from time import monotonic, sleep
 
 import pytest
 from hypothesis import settings
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
 
 # The same examples in every run: a failure is the code's, and can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """The rows of iris, scaled, and their classes."""
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
 
 
 @pytest.fixture

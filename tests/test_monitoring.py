@@ -15,7 +15,7 @@ import polars  # noqa: F401, it handles signals too
 import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.datasets import load_digits, load_iris, load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
@@ -30,12 +30,6 @@ FIT = inspect.unwrap(BackpropClassifier.fit).__code__
 TIMEOUT = 30  # seconds, for threads that wait for each other
 SOLVERS = ["lbfgs", "bfgs", "cg", "gradient_descent", "sgd", "adam"]
 EVERY_EPOCH = [SGD(evaluate_every=1), Adam(evaluate_every=1)]
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
 
 
 def small(**params):

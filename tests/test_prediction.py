@@ -6,18 +6,11 @@ import polars as pl
 import pytest
 import sklearn
 from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
-from sklearn.datasets import load_digits, load_iris
-from sklearn.preprocessing import StandardScaler
+from sklearn.datasets import load_digits
 from sklearn.utils.fixes import parse_version
 
 from skbackprop import BackpropClassifier
 from skbackprop.preparation import validated
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
 
 
 @pytest.fixture(scope="module")

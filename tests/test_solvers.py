@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
 from skbackprop.solvers import (
@@ -24,12 +22,6 @@ from skbackprop.solvers import (
 
 SIZES = (4, 3, 3)
 LAMBDA = 2.0
-
-
-@pytest.fixture(scope="module")
-def iris():
-    X, y = load_iris(return_X_y=True)
-    return StandardScaler().fit_transform(X), y
 
 
 @pytest.fixture(scope="module")
