@@ -22,7 +22,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
     for problem in (mnist, letters, sparse(settings.rows(6_000))):
         for dtype in ("float64", "float32"):
             typed = problem._replace(X=problem.X.astype(dtype))
-            n_epochs = settings.iterations(10 if problem is mnist else 30)
+            n_epochs = settings.iterations(10)
             what = f"{problem.name} {'x'.join(map(str, problem.X.shape))}, {dtype}"
             yield compare("an epoch of Adam", what, settings, fits(typed, n_epochs), n_epochs)
             yield compare("partial_fit of 200 rows", what, settings, partial_fits(typed))
@@ -63,7 +63,7 @@ def compare(
     contestants = [
         Contestant(name, run) for name, run in zip(("ours", "scikit-learn"), runs, strict=True)
     ]
-    times = in_turn(contestants, settings.rounds(5), at_least=settings.at_least)
+    times = in_turn(contestants, settings.rounds(3), at_least=settings.at_least)
     ours, theirs = ([t / n_epochs for t in found] for found in times.values())
     return Comparison(benchmark, what, "scikit-learn", ours, theirs)
 

@@ -102,7 +102,8 @@ def tables_of(report: Report, name: str) -> Iterator[str]:
     for benchmark, rows in grouped(report.every(Comparison, name)).items():
         n_columns = 8 if any(row.note for row in rows) else 7
         lines = [titles(rows[0]), *map(cells, rows)]
-        title = benchmark[0].upper() + benchmark[1:]
+        # The name of a method stays as it is.
+        title = benchmark if "_" in benchmark.split()[0] else benchmark[0].upper() + benchmark[1:]
         yield from table(title, [line[:n_columns] for line in lines])
     shares = report.every(Shares, name)
     for kind in dict.fromkeys(share.what.split()[0] for share in shares):
@@ -138,5 +139,5 @@ def table(title: str, lines: list[tuple[str, ...]]) -> Iterator[str]:
     yield f".. dropdown:: {title}\n"
     yield f"   .. list-table::\n      :header-rows: 1\n      :class: {kind}\n"
     for line in lines:
-        yield "      * - " + "\n        - ".join(line).rstrip()
+        yield "      * " + "\n        ".join(f"- {cell}".rstrip() for cell in line)
     yield ""
