@@ -372,7 +372,7 @@ class Objective:
     def batch(
         self, theta: NDArray, rows: slice | NDArray, *, dropout: list[NDArray] | None = None
     ) -> tuple[float, NDArray]:
-        """Estimate `smooth` from a batch of rows, see `Batches`.
+        """Estimate `smooth` from a batch of rows, with the penalty of all rows.
 
         Parameters
         ----------
