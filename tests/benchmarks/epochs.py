@@ -6,7 +6,7 @@ import data
 import numpy as np
 from data import Problem
 from peers import silently
-from scipy.sparse import random_array
+from scipy.sparse import random as random_rows
 from settings import Settings
 from sklearn.neural_network import MLPClassifier
 from timing import Comparison, Contestant, in_turn
@@ -71,6 +71,6 @@ def compare(
 def sparse(n_rows: int) -> Problem:
     """20000 features with 80 entries a row, as of short texts; two classes."""
     rng = np.random.RandomState(4)
-    X = random_array((n_rows, 20_000), density=80 / 20_000, format="csr", rng=4)
+    X = random_rows(n_rows, 20_000, density=80 / 20_000, format="csr", random_state=4)
     scores = X @ rng.standard_normal(20_000)
     return Problem("sparse", X, (scores > np.median(scores)).astype(int), (100,))
