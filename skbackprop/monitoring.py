@@ -109,8 +109,8 @@ class Iterate(NamedTuple):
     gradient_max : float
         The largest absolute entry of J's gradient; for the penalty "l1", of the subgradient of
         smallest norm.
-    estimated : bool, default=False
-        Whether loss and gradient are estimates from mini-batches.
+    loss_estimated, gradient_estimated : bool, default=False
+        Whether the losses and the gradient are estimates from mini-batches.
     """
 
     theta: NDArray
@@ -118,7 +118,8 @@ class Iterate(NamedTuple):
     gradient: NDArray
     loss: float
     gradient_max: float
-    estimated: bool = False
+    loss_estimated: bool = False
+    gradient_estimated: bool = False
 
     @classmethod
     def at(cls, theta: NDArray, objective: Objective) -> "Iterate":
@@ -138,7 +139,7 @@ class Iterate(NamedTuple):
         """From the smooth part of J and its gradient, exact or estimated."""
         loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
         gradient_max = float(np.abs(whole).max(initial=0.0))
-        return cls(theta, smooth_loss, gradient, loss, gradient_max, estimated)
+        return cls(theta, smooth_loss, gradient, loss, gradient_max, estimated, estimated)
 
 
 def quiet_overflow() -> np.errstate:
@@ -278,6 +279,13 @@ class Progress:
         self.n_evaluations += not self._sampled
         return Iterate.at(theta, self._objective)
 
+    def evaluate_loss(self, estimate: Iterate) -> Iterate:
+        """Evaluate J alone at an iterate whose gradient may stay an estimate."""
+        self.cancellation.check()
+        self.n_evaluations += 1
+        loss = self._objective.cost(estimate.theta)
+        return estimate._replace(loss=loss, loss_estimated=False)
+
     def may_end(self, estimate: Iterate) -> bool:
         """Whether the run may end with this iterate, so that an estimate is not enough.
 
@@ -354,7 +362,7 @@ class Progress:
         self._record(iterate, validation, step_length)
         early = validation if self.rule.early_stopping else None
         self._n_since_lowest += 1
-        if early or not iterate.estimated:
+        if early or not iterate.loss_estimated:
             self.candidate = None
             self._keep_if_best(iterate, validation)
             criterion = early.cost if early else iterate.loss
@@ -434,7 +442,7 @@ class Progress:
             self.best = self._as_best(iterate, validation)
 
     def _as_best(self, iterate: Iterate, validation: Validation | None) -> Best:
-        exact = self._decides and not iterate.estimated
+        exact = self._decides and not (iterate.loss_estimated or iterate.gradient_estimated)
         found = iterate.theta, iterate.loss, iterate.gradient_max
         return Best(*found, validation, exact, self.n_iter)
 

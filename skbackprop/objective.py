@@ -369,6 +369,24 @@ class Objective:
             sums = self.rows.add_up(CostAndGradient(self.network, theta))
             return self._mean(theta, sums, sums.weight)
 
+    def cost(self, theta: NDArray) -> float:
+        """J without its gradient: forward propagation only, a third of the time.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The unrolled parameters.
+
+        Returns
+        -------
+        J : float
+            The regularised cost.
+        """
+        theta = np.asarray(theta, dtype=np.float64)
+        with single_threaded_blas():
+            weight, cost = self.rows.add_up(Cost(self.network, theta))
+            return self.penalty.add_value(theta, cost / weight)
+
     def batch(
         self, theta: NDArray, rows: slice | NDArray, *, dropout: list[NDArray] | None = None
     ) -> tuple[float, NDArray]:
@@ -453,6 +471,40 @@ class Objective:
         gradient = sums.gradient.astype(np.float64, copy=False)
         gradient /= weight
         return self.penalty.add_smooth(theta, sums.cost / weight, gradient)
+
+
+class Costs(NamedTuple):
+    """The number or weight of some examples, and the sum of their costs."""
+
+    weight: float
+    cost: float
+
+    def copy(self) -> Costs:
+        """Self, which is immutable."""
+        return self
+
+    def add_(self, other: Costs) -> Costs:
+        """The sums over both sets of examples."""
+        return Costs(self.weight + other.weight, self.cost + other.cost)
+
+
+class Cost(NamedTuple):
+    """`Costs` at a fixed theta, as a function of the block."""
+
+    network: Network
+    theta: NDArray
+
+    def __call__(self, block: RowBlock, workspace: Workspace | None = None) -> Costs:
+        X, y, sample_weight = block
+        out = workspace.first(X.shape[0]).layers if workspace else None
+        thetas = self.network.reshape(self.theta.astype(X.dtype, copy=False))
+        Z = self.network.propagate(thetas, X, out=out).logits
+        Y = one_hot(y, self.network.n_outputs, X.dtype)
+        costs = self.network.loss_record.cost_and_delta(Z, Y)
+        if sample_weight is None:
+            return Costs(float(X.shape[0]), float(costs.sum(dtype=np.float64)))
+        costs = costs * sample_weight
+        return Costs(float(sample_weight.sum()), float(costs.sum(dtype=np.float64)))
 
 
 def _float_rows(X, network: Network):

@@ -77,6 +77,13 @@ class PenaltyTerm:
             gradient += w
         return cost, gradient
 
+    def add_value(self, theta: NDArray, cost: float) -> float:
+        """Add both terms to a cost."""
+        w = np.where(self.penalised, theta, 0.0)
+        if self.l2:
+            cost += 0.5 * self.l2 * float(w @ w)
+        return cost + self.l1 * float(np.abs(w[self.penalised]).sum()) if self.l1 else cost
+
     def add_gradient(self, theta: NDArray, gradient: NDArray) -> None:
         """Add the gradient of the L2 term in place, in the precision of both vectors."""
         if self.l2:

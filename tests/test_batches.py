@@ -203,6 +203,11 @@ def test_the_best_that_was_evaluated_is_kept(iris):
     exact = clf.loss_curve_[4::5]
     assert clf.loss_ == min(exact) < max(exact)
     assert_allclose(clf.loss_, loss_of(clf, iris), rtol=1e-12)
+    # Its epoch evaluated J alone, the gradient comes at the end of the fit.
+    assert clf.loss_curve_.index(clf.loss_) + 1 < clf.n_iter_
+    objective = Objective(clf.network_, *iris, reg_lambda=LAMBDA)
+    _, D = objective(clf.network_.unroll(clf.theta_))
+    assert_allclose(clf.optimize_result_.gradient_max, np.abs(D).max(), rtol=1e-9)
 
 
 def test_early_stopping_looks_at_every_epoch(iris):

@@ -63,6 +63,20 @@ def test_cost_and_gradient_equal_the_loop(
     assert_allclose(D, expected_D, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@every_storage
+@every_weighting
+@every_loss
+def test_the_cost_alone_is_that_of_cost_and_gradient(
+    output_activation, loss, weighted, sparse, penalty
+):
+    problem = random_problem(
+        output_activation=output_activation, loss=loss, weighted=weighted, sparse=sparse
+    )
+    objective = problem.objective(reg_lambda=0.7, penalty=penalty)
+    assert objective.cost(problem.theta) == objective(problem.theta)[0]
+
+
 @every_storage
 @every_weighting
 @every_loss

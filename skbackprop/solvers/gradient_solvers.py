@@ -103,17 +103,17 @@ class StochasticSolver(GradientSolver):
     """A gradient solver that steps after each mini-batch.
 
     A batch estimates J and its gradient (`Batches`), with the penalty lambda/m of all m rows.
-    Within an epoch theta and the state of the step rule have the precision of the rows. Each batch
-    uses one thread: beside another busy process, two of our threads with half a batch each take
-    .33 to .37 s for an epoch of MNIST in float32, and two BLAS threads, which wait actively for
-    each other, .46 to 12 s, instead of .30 s. Passes over all rows use threads.
+    Within an epoch theta and the state of the step rule have the precision of the rows. The
+    products of a batch use one thread: to give another thread half a batch takes about as long as
+    it saves, and BLAS threads wait actively for each other, which beside another busy process
+    takes many times as long. Passes over all rows, and the steps of a large theta, use threads.
 
-    Evaluating J over all rows, without dropout, takes up to half the time of an epoch; the mean of
-    the epoch's estimates takes little. Therefore J is evaluated only after every
-    `evaluate_every`-th epoch, after the last, and when the mean gradient is so small that J may
-    have converged; for other epochs the loss curve contains the mean. With dropout, which affects
-    the estimates but not J, and with a learning rate that depends on J, it is evaluated after each
-    epoch.
+    Evaluating J over all rows, without dropout, takes a good part of the time of an epoch, and
+    with its gradient three times as long; the mean of the epoch's estimates takes little.
+    Therefore J is evaluated only after every `evaluate_every`-th epoch, and its gradient only
+    after the last and when the mean gradient is so small that J may have converged; for other
+    epochs the loss curve contains the mean. With dropout, which affects the estimates but not J,
+    and with a learning rate that depends on J, J is evaluated after each epoch.
     """
 
     stochastic = True
@@ -171,8 +171,10 @@ class StochasticSolver(GradientSolver):
             theta = batches.unrolled(batches.theta)
             previous = iterate.loss
             iterate = Iterate.of(theta, objective, *batches.mean(), estimated=True)
-            if (progress.n_iter + 1) % evaluate_every == 0 or progress.may_end(iterate):
+            if progress.may_end(iterate):
                 iterate = progress.evaluate(theta)
+            elif (progress.n_iter + 1) % evaluate_every == 0:
+                iterate = progress.evaluate_loss(iterate)
             run.rate = learning_rate.after_epoch(run.rate, iterate.loss < previous)
             progress.advance(iterate)
 
@@ -309,9 +311,9 @@ class SGD(StochasticSolver):
         The total number of rows, for `partial_fit`, where lambda is divided by this number times
         the mean weight of the rows seen so far; None uses the number of rows seen so far.
     evaluate_every : int, default=5
-        Number of epochs between evaluations of J and its gradient over all rows, which take up to
-        half the time of an epoch and decide which iterate is the best and whether to stop. J is
-        also evaluated after the last epoch and when it may have converged. For other epochs the
+        Number of epochs between evaluations of J over all rows, which decide which iterate is the
+        best and whether to stop. J and its gradient are also evaluated after the last epoch and
+        when the fit may have converged. For other epochs the
         loss curve contains the mean of the batches' estimates. With dropout or an `Adaptive`
         learning rate J is evaluated after each epoch.
     """
