@@ -1,5 +1,6 @@
 """What a fit reports: curves, the result, warnings, the table, and what an interrupt keeps."""
 
+import contextlib
 import inspect
 import os
 import pickle
@@ -13,7 +14,7 @@ import joblib
 import numpy as np
 import polars  # noqa: F401, it handles signals too
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -24,7 +25,16 @@ from skbackprop import BackpropClassifier, Network, Objective, change_of_variabl
 from skbackprop.change_of_variables import Preconditioner
 from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Iterate, Progress, Status, StoppingRule
-from skbackprop.solvers import CG, LBFGS, SGD, Adam, GradientDescent, LearningRate, TimeDecay
+from skbackprop.solvers import (
+    CG,
+    LBFGS,
+    SGD,
+    Adam,
+    GradientDescent,
+    LearningRate,
+    TimeDecay,
+    stages,
+)
 
 FIT = inspect.unwrap(BackpropClassifier.fit).__code__
 TIMEOUT = 30  # seconds, for threads that wait for each other
@@ -740,3 +750,68 @@ def test_a_head_start_may_lead_to_the_minimum():
     assert clf.optimize_result_.status == "converged"
     assert J == clf.loss_ < objective(clf.network_.initialize(random_state=0))[0]
     assert np.abs(D).max() <= 1e-7
+
+
+def test_without_a_lower_j_after_the_head_start_the_fit_begins_anew(digits, monkeypatch):
+    calls = []
+
+    def minimize(evaluate, z, **options):
+        # The head start on one row in 17 and in 5, then float64 and plain without an iteration.
+        calls.append(z)
+        if len(calls) in (3, 4):
+            return OptimizeResult(x=z, message="no step")
+        return optimize(evaluate, z, **options)
+
+    optimize = stages.minimize
+    monkeypatch.setattr(stages, "minimize", minimize)
+    X, y = digits
+    start = Network((X.shape[1], 3, 10)).initialize(random_state=0)
+    clf = small(solver=LBFGS(float32_stage=False), max_iter=20, tol=0.0)
+    with pytest.warns(ConvergenceWarning, match="max_iter=20"):
+        clf.fit(X, y, theta_init=start)
+    assert len(calls) >= 5
+    np.testing.assert_array_equal(calls[4], start)
+    assert clf.n_iter_ == 20
+    assert clf.loss_ < Objective(clf.network_, X, y, reg_lambda=1.0)(start)[0]
+
+
+def test_an_accepted_point_that_was_not_evaluated_is_evaluated(iris, monkeypatch):
+    def minimize(evaluate, z, *, callback, **options):
+        z = z - 0.01 * evaluate(z)[1]
+        with contextlib.suppress(StopIteration):
+            callback(OptimizeResult(x=z))
+        return OptimizeResult(x=z, message="done")
+
+    monkeypatch.setattr(stages, "minimize", minimize)
+    X, y = iris
+    with pytest.warns(ConvergenceWarning):
+        clf = small(max_iter=1).fit(X, y)
+    theta = clf.network_.unroll(clf.theta_)
+    J = Objective(clf.network_, X, y, reg_lambda=1.0)(theta)[0]
+    assert clf.loss_curve_ == [clf.loss_]
+    np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)
+
+
+class Interrupting(LearningRate):
+    """Raises KeyboardInterrupt itself, as a function of the user's may."""
+
+    def check(self):
+        pass
+
+    def after_step(self, rate, n_steps, n_total):
+        if n_steps == 5:
+            raise KeyboardInterrupt
+        return 0.1
+
+
+@pytest.mark.parametrize("params", [{}, {"n_init": 2, "n_jobs": 2}])
+def test_an_interrupt_raised_within_the_fit_keeps_the_best(iris, params):
+    X, y = iris
+    clf = small(solver=GradientDescent(Interrupting()), **params)
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert clf.optimize_result_.status == "interrupted"
+    assert clf.n_iter_ == len(clf.loss_curve_)
+    theta = clf.network_.unroll(clf.theta_)
+    J = Objective(clf.network_, X, y, reg_lambda=1.0)(theta)[0]
+    np.testing.assert_allclose(clf.loss_, J, rtol=1e-12)
