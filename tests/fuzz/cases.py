@@ -45,8 +45,10 @@ BAD_PARAMETERS = (
     {"loss": "hinge"},
     {"init_epsilon": np.inf},
 )
-# Multiplications of all iterations, about a second.
+# Multiplications of a fit, about a second; those of an iteration: for each row and parameter, for
+# each parameter (the corrections of L-BFGS), and what a pass or the step of a batch takes anyway.
 WORK = 3e9
+PER_ROW, PER_PARAMETER, PER_STEP = 10, 1000, 200_000
 
 
 @dataclass
@@ -209,7 +211,8 @@ def parameters(rng, m: int, n: int, codes) -> dict:
     stochastic = rng.random() < 0.25
     choice = stochastic_solver(rng, len(units)) if stochastic else deterministic_solver(rng, p)
     smooth = choice in ("bfgs", "cg") or isinstance(choice, BFGS | CG)
-    affordable = int(WORK / (10 * m * p + 1))
+    per_iteration = (PER_ROW * m + PER_PARAMETER) * p + PER_STEP * (1 + stochastic * m / 20)
+    affordable = int(WORK / per_iteration)
     params = {
         "hidden_layer_sizes": hidden,
         "solver": choice,

@@ -22,7 +22,7 @@ from skbackprop import Objective
 from skbackprop.exceptions import CollapsedFitWarning
 
 # Seconds after which a case counts as hanging.
-BOUND = 60
+BOUND = 100
 # The errors that a fit to usable data may raise, and those that need extreme numbers.
 REASONS = (
     "early_stopping cannot set aside",

@@ -109,7 +109,9 @@ def main() -> int:
         seeds = range(options.case, options.case + 1)
     counts: Counter = Counter()
     violations, began = 0, perf_counter()
-    for seed in seeds:
+    for done, seed in enumerate(seeds):
+        if done and done % 1000 == 0:
+            print(f"{done} cases in {perf_counter() - began:.0f} s, {violations} violations")
         faulthandler.dump_traceback_later(5 * BOUND, exit=True)
         violations += run(seed, counts, options.kind)
     faulthandler.cancel_dump_traceback_later()
