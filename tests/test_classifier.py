@@ -419,7 +419,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(container, solver):
 
     def fit(n_jobs):
         clf = BackpropClassifier(
-            (40,), solver=solver, max_iter=3, tol=1e-9, random_state=0, n_jobs=n_jobs
+            (20,), solver=solver, max_iter=3, tol=1e-9, random_state=0, n_jobs=n_jobs
         )
         with pytest.warns(ConvergenceWarning):
             return clf.fit(X, y)

@@ -65,7 +65,7 @@ def _registered():
 def network(activation=("tanh",), **parameters):
     sizes = (6, 5, 4, 3)[: len(activation)]
     return BackpropClassifier(
-        sizes, activation=activation, max_iter=10, random_state=0, **parameters
+        sizes, activation=activation, max_iter=3, random_state=0, **parameters
     )
 
 

@@ -726,8 +726,8 @@ def test_sums_travel_between_processes(sparse):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_storage
 def test_many_blocks_are_one_big_block(sparse, dtype):
-    m = 20_000 if sparse else 4000
-    problem = random_problem((5, 600, 3), m, weighted=True, sparse=sparse)
+    hidden, m = (100, 20_000) if sparse else (600, 4000)
+    problem = random_problem((5, hidden, 3), m, weighted=True, sparse=sparse)
     problem = problem._replace(X=problem.X.astype(dtype))
     block_rows, _ = partition(problem.network, m, dtype, sparse)
     assert m > 3 * block_rows

@@ -48,7 +48,7 @@ def two_blas_threads():
 
 
 def large_problem(sparse=False, dtype=np.float64, weighted=False):
-    problem = random_problem((20, 200, 3), 12_000, sparse=sparse, weighted=weighted)
+    problem = random_problem((20, 100, 3), 12_000, sparse=sparse, weighted=weighted)
     return problem._replace(X=problem.X.astype(dtype))
 
 
