@@ -164,6 +164,18 @@ def test_the_strengths_are_lambda_over_m(penalty, l1, l2, weighted):
     assert_allclose([term.l1, term.l2], [l1 * 0.9 / m, l2 * 0.9 / m], rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("l2", [0.0, 0.75])
+def test_the_l2_term_in_any_precision_by_hand(l2, dtype):
+    theta = np.arange(-3, 4, dtype=dtype)
+    gradient = np.full(7, 0.5, dtype=dtype)
+    term_of(1.5, l2).add_gradient(theta, gradient)
+    # Small binary fractions: exact in both precisions. The entries -3 and 1 are biases.
+    slopes = np.array([0.0, -2.0, -1.0, 0.0, 0.0, 2.0, 3.0])
+    assert gradient.dtype == dtype
+    assert_array_equal(gradient, 0.5 + l2 * slopes)
+
+
 @given(st.lists(NUMBERS, min_size=7, max_size=7), STRENGTHS, STRENGTHS)
 def test_the_proximal_step_minimises_its_problem(entries, step, l1):
     term, theta = term_of(l1, 0.9), np.array(entries)
