@@ -80,3 +80,9 @@ def test_adaptive_starts_anew_and_follows_j():
     assert rate.after_step(0.1, 1, 10) == rate.after_step(0.1, 2, 10) == 0.1
     assert rate.after_epoch(0.5, fell=True) == 0.75
     assert rate.after_epoch(0.5, fell=False) == 0.125
+
+
+def test_what_a_rate_depends_on_besides_the_steps():
+    rates = [TimeDecay(), Adaptive(), Cosine(), OneCycle()]
+    assert [rate.follows_loss for rate in rates] == [False, True, False, False]
+    assert [rate.follows_end for rate in rates] == [False, False, True, True]

@@ -57,7 +57,7 @@ TESTS = {
     "workspace.py": ["workspace"],
     "network.py": [*NUMERIC, "change_of_variables"],
     "change_of_variables.py": ["change_of_variables", "precision"],
-    "solvers/split_variables.py": ["l1"],
+    "solvers/split_variables.py": ["split_variables"],
     "monitoring.py": ["monitoring", "early_stopping"],
     "objective.py": [*NUMERIC, "batches"],
     "rows.py": ["rows", "sources", "determinism"],

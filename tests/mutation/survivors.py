@@ -11,4 +11,46 @@ SURVIVORS = {
             ("cost = np.copysign(Z, -1.0)", "cost = np.copysign(Z, - 2.0)"),
         ),
     ],
+    "solvers/steps.py": [
+        (
+            "Entries are independent of each other: the result is the same for any size.",
+            ("CACHED = 2**16", "CACHED = 1**16"),
+            ("CACHED = 2**16", "CACHED = 3**16"),
+            ("CACHED = 2**16", "CACHED = 2*16"),
+            ("CACHED = 2**16", "CACHED = 2** 15"),
+            ("CACHED = 2**16", "CACHED = 2** 17"),
+        ),
+        (
+            "A copy that takes time, of the same numbers.",
+            (
+                "v = self.velocity = self.velocity.astype(theta.dtype, copy=False)",
+                "v = self.velocity = self.velocity.astype(theta.dtype, copy=True)",
+            ),
+            (
+                "self.moments = self.moments.astype(theta.dtype, copy=False)",
+                "self.moments = self.moments.astype(theta.dtype, copy=True)",
+            ),
+        ),
+    ],
+    "workspace.py": [
+        (
+            "All layers have the same number of rows.",
+            (
+                "if n_rows == len(self.layers[0]):",
+                "if n_rows == len(self.layers[ -1]):",
+            ),
+            (
+                "if n_rows == len(self.layers[0]):",
+                "if n_rows == len(self.layers[ 1]):",
+            ),
+            (
+                "if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:",
+                "if workspace.gradient.dtype != dtype or len(workspace.layers[ -1]) < n_rows:",
+            ),
+            (
+                "if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:",
+                "if workspace.gradient.dtype != dtype or len(workspace.layers[ 1]) < n_rows:",
+            ),
+        ),
+    ],
 }
