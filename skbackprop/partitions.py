@@ -67,13 +67,16 @@ class Facts(NamedTuple):
     dtype : dtype
         The precision of the features.
     labels : ndarray
-        The distinct labels, or some rows of a multilabel target.
+        Its different labels, or some rows of a multilabel target.
+    aligned : bool
+        Whether its features begin where products need them to.
     """
 
     n_rows: int
     features: dict
     dtype: np.dtype
     labels: NDArray
+    aligned: bool
 
 
 def examine(name: str, X, y, sample_weight) -> Facts | None:
@@ -89,7 +92,8 @@ def examine(name: str, X, y, sample_weight) -> Facts | None:
         raise ValueError(f"{name}: {error}") from error
     features = {key: vars(seen)[key] for key in FEATURE_ATTRIBUTES if key in vars(seen)}
     one_column = y.ndim == 1 or y.shape[1] == 1
-    return Facts(X.shape[0], features, X.dtype, np.unique(y) if one_column else y[:2])
+    found = np.unique(y) if one_column else y[:2]
+    return Facts(X.shape[0], features, X.dtype, found, issparse(X) or X.flags.aligned)
 
 
 def partition_weights(sample_weight) -> NDArray | None:
@@ -100,8 +104,8 @@ def partition_weights(sample_weight) -> NDArray | None:
     return check_weights(w, w.shape[0]) if w.any() else np.zeros(w.shape[0])
 
 
-def code(name: str, X, y, sample_weight, labels: Labels) -> tuple[NDArray, NDArray | None]:
-    """Class indices (or targets) and weights; X is not used but determines the worker."""
+def code(name: str, y, sample_weight, labels: Labels) -> tuple[NDArray, NDArray | None]:
+    """Class indices (or targets) and weights."""
     try:
         # Series and dataframes become arrays, like X.
         y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None)

@@ -245,6 +245,20 @@ def test_a_scheduler_that_is_gone_ends_the_fit(tmp_path, at_evaluation):
         assert vars(clf) == before
 
 
+def test_a_scheduler_that_does_not_answer_ends_the_fit(tmp_path, at_evaluation):
+    with processes_of_their_own(tmp_path, [TESTS, *sys.path]) as (client, scheduler):
+        clf, before = fitted_before(client)
+        at_evaluation(10, lambda: scheduler.send_signal(signal.SIGSTOP))
+        began = time.monotonic()
+        with (
+            dask.config.set({"skbackprop.no-workers-timeout": "5 s"}),
+            pytest.raises(RuntimeError, match="scheduler has not answered for 5 seconds"),
+        ):
+            clf.fit(*collections())
+        assert time.monotonic() - began < 60
+        assert vars(clf) == before
+
+
 def test_a_module_that_the_cluster_does_not_have_is_named(tmp_path):
     elsewhere = [entry for entry in sys.path if Path(entry) != TESTS]
     with processes_of_their_own(tmp_path, elsewhere) as (client, _):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from typing import Any, Literal
+from operator import getitem
 
 import dask.array as da
 import numpy as np
-from dask import delayed, is_dask_collection
+from dask import is_dask_collection
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
@@ -17,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 from skbackprop.activations import ActivationName
 from skbackprop.classifier import BackpropClassifier
 from skbackprop.dask.collections import Parts, require_same_features
-from skbackprop.dask.rows import Partition, PartitionedRows, as_task
-from skbackprop.dask.schedulers import Cluster, Threads, scheduler_of
+from skbackprop.dask.rows import Partition, PartitionedRows
+from skbackprop.dask.schedulers import Cluster, Threads, as_task, scheduler_of
 from skbackprop.fitted import FEATURE_ATTRIBUTES
 from skbackprop.labels import Labels
 from skbackprop.losses import LossName, OutputName
@@ -189,19 +190,18 @@ class_weight, warm_start : object
         """Partitions of the rows for training, and of those set aside."""
         counted = _totals(labels, partitions, scheduler, weigh=False)
         quota = quotas(counted, self.validation_fraction)
-        task = delayed(pick, pure=False, nout=2)
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(partitions))
-        shared = as_task(labels)
-        chosen = scheduler.persist(
-            [
-                task(shared, partition.coded, n_aside, seed)
-                for partition, n_aside, seed in zip(partitions, quota, seeds, strict=True)
-            ]
-        )
+        shared = scheduler.share(labels, len(partitions))
+        chosen: list = []
+        for partition, n_aside, seed in zip(partitions, quota, seeds, strict=True):
+            both = scheduler.task(pick, shared, partition.coded, n_aside, seed, near=partition.X)
+            chosen += (scheduler.task(getitem, both, i, near=partition.X) for i in (0, 1))
+        chosen = scheduler.persist(chosen)
         parts: tuple[list[Partition], list[Partition]] = [], []
-        for partition, numbers, n_aside in zip(partitions, chosen, quota.sum(axis=1), strict=True):
+        numbers = zip(chosen[::2], chosen[1::2], strict=True)
+        for partition, both, n_aside in zip(partitions, numbers, quota.sum(axis=1), strict=True):
             sizes = partition.n_rows - n_aside, n_aside
-            for part, rows, size in zip(parts, (numbers[0], numbers[1]), sizes, strict=True):
+            for part, rows, size in zip(parts, both, sizes, strict=True):
                 if size:
                     part.append(partition._replace(n_rows=int(size), picked=rows))
         return parts
@@ -311,7 +311,7 @@ class_weight, warm_start : object
         check_is_fitted(self)
         model = self.to_local().set_params(n_jobs=1)
         counted = Parts.of(X, y, sample_weight).map(_n_right, model)
-        found = scheduler_of(self.client, self.n_jobs).compute(delayed(list)(counted))
+        found = scheduler_of(self.client, self.n_jobs).compute(counted)
         right, weight = np.sum(found, axis=0)
         return float(right / weight)
 
@@ -320,9 +320,12 @@ def _totals(
     labels: Labels, partitions: list[Partition], scheduler: Threads | Cluster, weigh: bool
 ) -> NDArray:
     """The number or the weight of the rows of each class in each partition."""
-    task, shared = delayed(totals, pure=False), as_task(labels)
-    tasks = [task(shared, part.coded, part.picked, weigh) for part in partitions]
-    return np.array(scheduler.compute(delayed(list)(tasks)), dtype=np.float64)
+    shared = scheduler.share(labels, len(partitions))
+    tasks = [
+        scheduler.task(totals, shared, part.coded, part.picked, weigh, near=part.X)
+        for part in partitions
+    ]
+    return np.array(scheduler.compute(tasks), dtype=np.float64)
 
 
 def _outputs_of(X, model: BackpropClassifier, finish: Callable, none: NDArray) -> NDArray:

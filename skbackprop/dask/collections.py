@@ -8,8 +8,8 @@ import numpy as np
 from dask import delayed, is_dask_collection
 from dask.delayed import Delayed
 
-from skbackprop.dask.rows import Partition, as_task
-from skbackprop.dask.schedulers import Cluster, Threads
+from skbackprop.dask.rows import Partition
+from skbackprop.dask.schedulers import Cluster, Threads, as_task
 from skbackprop.labels import Labels
 from skbackprop.partitions import Facts, as_floats, code, examine
 from skbackprop.preparation import X_FORMAT
@@ -82,20 +82,23 @@ class Parts(NamedTuple):
         ws = [w for w in self.ws if w is not None]
         # All at once, so that each file is read once.
         kept = scheduler.keep_rows([*Xs, *self.ys, *self.map(examine), *ws])
-        found = scheduler.compute(delayed(list)(kept[2 * n : 3 * n]))
+        found = scheduler.compute(kept[2 * n : 3 * n])
         chosen = [i for i, fact in enumerate(found) if fact]
         for i in chosen[1:]:
             require_same_features(self.names[i], found[i].features, found[chosen[0]].features)
         columns = self.names, kept[:n], kept[n : 2 * n], kept[3 * n :] or self.ws
         names, Xs, ys, ws = ([column[i] for i in chosen] for column in columns)
-        return Parts(names, Xs, ys, ws, True), [found[i] for i in chosen]
+        facts = [found[i] for i in chosen]
+        return Parts(names, scheduler.spread(Xs, facts), ys, ws, True), facts
 
     def coded(
         self, labels: Labels, facts: list[Facts], scheduler: Threads | Cluster
     ) -> list[Partition]:
-        """The partitions with encoded labels, which are kept in memory."""
-        placed = self._replace(Xs=scheduler.places(self.Xs))
-        kept = scheduler.persist(placed.map(code, labels))
+        """The partitions with their labels encoded, which are kept."""
+        shared = scheduler.share(labels, len(self.Xs))
+        parts = zip(self.names, self.Xs, self.ys, self.ws, strict=True)
+        tasks = [scheduler.task(code, name, y, w, shared, near=X) for name, X, y, w in parts]
+        kept = scheduler.persist(tasks)
         found = zip(self.Xs, kept, facts, strict=True)
         return [Partition(X, coded, fact.n_rows) for X, coded, fact in found]
 

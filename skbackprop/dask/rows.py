@@ -1,27 +1,21 @@
 """Rows in partitions, each of which computes its own sums."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from math import ceil
 from operator import attrgetter, methodcaller
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import numpy as np
-from dask import delayed
-from dask.delayed import Delayed
 from numpy.typing import DTypeLike, NDArray
 
-from skbackprop.dask.schedulers import Cluster, Threads
+from skbackprop.dask.schedulers import FAN_IN, Cluster, Threads
 from skbackprop.interrupts import Cancellation
 from skbackprop.partitions import Job, concatenated
 from skbackprop.rows import ArrayRows, BlockFunction, RowBlock
 from skbackprop.threads import single_threaded_blas
-
-# Number of sums that one task adds.
-FAN_IN = 8
 
 
 class Partition(NamedTuple):
@@ -29,20 +23,20 @@ class Partition(NamedTuple):
 
     Parameters
     ----------
-    X : Delayed
-        The features.
-    coded : Delayed
-        Class indices (or targets), and the weights as given, or None.
+    X : task of the scheduler
+        Their features.
+    coded : task
+        Class indices (or targets) and weights as they are given, or None.
     n_rows : int
-        Number of rows.
-    picked : Delayed, optional
-        Row numbers, if only these rows are used; `n_rows` is then their number.
+        How many there are.
+    picked : task, optional
+        Row numbers, where only these of them are meant; then `n_rows` is their number.
     """
 
-    X: Delayed
-    coded: Delayed
+    X: Any
+    coded: Any
     n_rows: int
-    picked: Delayed | None = None
+    picked: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,46 +115,52 @@ class PartitionedRows:
             yield replace(self, cancellation=cancellation or self.cancellation)
 
     def add_up(self, function: BlockFunction) -> Any:
-        """The sum of a function of blocks over all rows, in an order fixed by the partitions."""
-        sums = self._tasks(methodcaller("add_up", function))
-        while len(sums) > 1:
+        """The sum of a function of blocks over all rows, in an order fixed by where they are."""
+        sums, _ = self._tasks(methodcaller("add_up", function), added)
+        while len(sums) > FAN_IN:
             groups = (sums[i : i + FAN_IN] for i in range(0, len(sums), FAN_IN))
-            sums = [delayed(_add_up, pure=False)(*group) for group in groups]
-        return self._compute(sums[0])
+            sums = [self.scheduler.task(added, group) for group in groups]
+        return added(self._compute(sums))
 
     def _each(self, function: Callable[[ArrayRows], Any]) -> list:
-        """The values of a function of the rows of each partition."""
-        return self._compute(delayed(list)(self._tasks(function)))
+        """A function of the rows of each partition."""
+        tasks, groups = self._tasks(function, list)
+        found = zip(groups, self._compute(tasks), strict=True)
+        results = {i: r for group, rs in found for i, r in zip(group, rs, strict=True)}
+        return [results[i] for i in sorted(results)]
 
-    def _compute(self, task: Delayed) -> Any:
+    def _compute(self, tasks: list) -> list:
         self.cancellation.check()
-        return self.scheduler.compute(task, self.cancellation)
+        return self.scheduler.compute(tasks, self.cancellation)
 
-    def _tasks(self, function: Callable[[ArrayRows], Any]) -> list[Delayed]:
+    def _tasks(
+        self, function: Callable[[ArrayRows], Any], combine: Callable[[Iterable], Any]
+    ) -> tuple[list, list[list[int]]]:
+        """Tasks that combine the function's values of some partitions; and of which ones."""
         cancellation = self.scheduler.to_task(self.cancellation)
         job = Job(function, self.factors, self.mean_weight, self.dtype, self.step, cancellation)
-        # A single task contains theta; workers copy it from each other.
-        call = delayed(_call, pure=False)
-        shared = as_task(job)
-        tasks, n_before = [], 0
+        parts, sizes, n_before = [], [], 0
         for X, coded, n_rows, picked in self.partitions:
             first = -n_before % self.step
             n_before += n_rows
             if first < n_rows:
-                tasks.append(call(shared, first, X, coded, picked))
-        return tasks
+                parts.append((first, X, coded, picked))
+                sizes.append(n_rows)
+        groups = self.scheduler.groups([X for _, X, _, _ in parts], sizes)
+        shared = self.scheduler.share(job, len(groups))
+        tasks = []
+        for group in groups:
+            some = [parts[i] for i in group]
+            tasks.append(self.scheduler.task(_call, shared, combine, some, near=some[0][1]))
+        return tasks, groups
 
 
-def as_task(value: Any) -> Delayed:
-    """A value as a separate task, which Dask neither traverses nor compares with others."""
-    return delayed(value, name=f"{type(value).__name__}-{uuid4().hex}", traverse=False)
+def _call(function: Callable, combine: Callable[[Iterable], Any], parts: list[tuple]) -> Any:
+    return combine(function(*part) for part in parts)
 
 
-def _call(function: Callable, *arguments) -> Any:
-    return function(*arguments)
-
-
-def _add_up(*sums) -> Any:
-    first, *others = sums
-    # The arguments of a task must not change: they may be used again.
-    return reduce(lambda total, other: total.add_(other), others, first.copy())
+def added(sums: Iterable) -> Any:
+    """The sum of some sums."""
+    sums = iter(sums)
+    # What a task is given stays as it is: it may be asked for again.
+    return reduce(lambda total, other: total.add_(other), sums, next(sums).copy())

@@ -1,21 +1,35 @@
 """Schedulers for the tasks of a fit: threads of this process, or a cluster."""
 
-from dataclasses import dataclass, field
-from threading import Event
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import wait
+from itertools import zip_longest
 from time import monotonic, sleep
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from uuid import uuid4
 
 import dask
+from dask import delayed
 from dask.delayed import Delayed
 
+from skbackprop.dask.placement import fair_places, groups_of
 from skbackprop.interrupts import Cancellation
+from skbackprop.partitions import Facts, as_floats
 from skbackprop.threads import resolve_n_jobs
 
-# Seconds between two checks whether the fit was interrupted or the cluster was lost.
+# Seconds between two looks at whether a fit was interrupted.
 WAIT = 0.1
-# Time without any worker after which a fit fails. It can be changed:
-# dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
+# Seconds between two questions to the scheduler: whether it is there, and has workers.
+ASK = 1.0
+# Seconds after which it is asked again where the rows are: a worker may have been lost.
+LOOK = 5.0
+# Seconds without any worker, or any answer, after which a fit gives up. Dask's own configuration
+# may say otherwise: dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
 NO_WORKERS_TIMEOUT = "60 s"
+# How many tasks are sent theta, or send their sums, without others in between.
+FAN_IN = 8
+
+T = TypeVar("T")
 
 
 class Threads(NamedTuple):
@@ -29,21 +43,33 @@ class Threads(NamedTuple):
 
     n_threads: int
 
-    def persist(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Compute small results once and keep them in memory."""
-        return list(dask.persist(*tasks, **self._options))
-
     def keep_rows(self, tasks: list[Delayed]) -> list[Delayed]:
         """The tasks unchanged: rows are not kept in memory."""
         return tasks
 
-    def places(self, Xs: list[Delayed]) -> list:
-        """Data that a task should run next to: none, all data are in this process."""
-        return [None] * len(Xs)
+    def spread(self, Xs: list[Delayed], facts: list[Facts]) -> list[Delayed]:
+        """Everything is near."""
+        return Xs
 
-    def compute(self, task: Delayed, cancellation: Cancellation | None = None) -> Any:
-        """The result of a task, which itself checks for a cancellation."""
-        return task.compute(**self._options)
+    def groups(self, Xs: Sequence[Delayed], n_rows: Sequence[int]) -> list[list[int]]:
+        """Which partitions are one task: each of them, so that few are in memory at a time."""
+        return [[i] for i in range(len(Xs))]
+
+    def share(self, value: Any, n_tasks: int) -> Delayed:
+        """A value as an argument of so many tasks."""
+        return as_task(value)
+
+    def task(self, function: Callable, *arguments: Any, near: Any = None) -> Delayed:
+        """A call; `compute` and `persist` make it."""
+        return delayed(function, pure=False)(*arguments)
+
+    def persist(self, tasks: list[Delayed]) -> list[Delayed]:
+        """Compute small things once, to be kept in memory."""
+        return list(dask.persist(*tasks, **self._options))
+
+    def compute(self, tasks: list[Delayed], cancellation: Cancellation | None = None) -> list:
+        """The results of tasks, which themselves look for a cancellation."""
+        return list(dask.compute(*tasks, **self._options))
 
     def to_task(self, cancellation: Cancellation) -> Cancellation | None:
         """The request to end that tasks check."""
@@ -59,65 +85,132 @@ class Threads(NamedTuple):
         return {"scheduler": scheduler, "num_workers": self.n_threads}
 
 
-@dataclass(frozen=True)
 class Cluster:
-    """The workers of a `distributed.Client`, which keep the rows.
+    """The workers of a `distributed.Client`, which keep the rows. Tasks are its futures.
 
     Parameters
     ----------
     client : Client
         A synchronous client.
-    kept : set of str
-        The keys of the results that are kept.
     """
 
-    client: Any
-    kept: set = field(default_factory=set)
+    def __init__(self, client: Any):
+        self.client = client
+        self.kept: set[str] = set()  # keys
+        self.places: dict[str, str] = {}  # where rows are worked on, by their keys
+        self.threads: dict[str, int] = {}
+        self.looked = 0.0
 
-    def persist(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Compute once and keep the results on the workers."""
-        persisted = self.client.persist(tasks)
-        self.kept.update(task.key for task in persisted)
-        return persisted
+    def keep_rows(self, tasks: list[Delayed]) -> list:
+        """Compute once and keep the results where they are."""
+        from distributed import Future
 
-    def keep_rows(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Keep the rows on the workers."""
-        return self.persist(tasks)
+        # The rows of an array in the client's memory go out with the graph.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+            persisted = self.client.persist(tasks)
+        return self.persist([Future(task.key, self.client) for task in persisted])
 
-    def places(self, Xs: list[Delayed]) -> list:
-        """Data that a task should run next to: the rows."""
-        return Xs
+    def spread(self, Xs: list, facts: list[Facts]) -> list:
+        """The same rows, so that all threads have about as many; as few as possible move, once."""
+        holders, n_rows = self._look(Xs), [fact.n_rows for fact in facts]
+        places, found = fair_places(holders, n_rows, self.threads), list(Xs)
+        self.places.update((X.key, place) for X, place in zip(Xs, places, strict=True))
+        for group in zip_longest(*groups_of(places, n_rows, self.threads)):
+            # One for each thread at a time: idle workers take over what others have waiting.
+            ready = []
+            for i in group:
+                # Of several copies Dask deletes any.
+                if i is not None and not (facts[i].aligned and [places[i]] == holders[i]):
+                    found[i] = self.task(as_floats, Xs[i], near=Xs[i])
+                    self.places[found[i].key] = places[i]
+                    ready.append(self.task(_nothing, found[i], near=found[i]))
+            self.compute(ready)
+        return self.persist(found)
 
-    def compute(self, task: Delayed, cancellation: Cancellation | None = None) -> Any:
-        """The result of a task; the wait ends after a cancellation or if the cluster is lost."""
+    def groups(self, Xs: Sequence[Any], n_rows: Sequence[int]) -> list[list[int]]:
+        """Which partitions are one task: those of a thread of a worker."""
+        if monotonic() - self.looked > LOOK:
+            for X, here in zip(Xs, self._look(Xs), strict=True):
+                if here and self.places[X.key] not in here:
+                    self.places[X.key] = here[0]
+        return groups_of([self.places[X.key] for X in Xs], n_rows, self.threads)
+
+    def _look(self, Xs: Sequence[Any]) -> list[list[str]]:
+        """Which workers have each of some rows."""
+        keys = [X.key for X in Xs]
+        found = self._wait(self.client.scheduler.who_has(keys=keys))
+        self.threads = self._wait(self.client.scheduler.ncores())
+        self.looked = monotonic()
+        return [sorted(set(found[key]) & self.threads.keys()) for key in keys]
+
+    def share(self, value: Any, n_tasks: int) -> Any:
+        """A value as an argument of so many tasks: many of them fetch it from each other."""
+        return value if n_tasks <= FAN_IN else self.task(_same, value)
+
+    def task(self, function: Callable, *arguments: Any, near: Any = None) -> Any:
+        """A call, which begins at once; near some rows as long as their worker is there."""
+        self._require_client()
+        place = None if near is None else self.places[near.key]
+        pinned = {"workers": [place], "allow_other_workers": True} if place else {}
+        # The parameters of a large network are not what Dask warns of: they change each time.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+            return self.client.submit(function, *arguments, pure=False, **pinned)
+
+    def persist(self, tasks: list) -> list:
+        """Keep the results where they are."""
+        self.kept.update(task.key for task in tasks)
+        return tasks
+
+    def compute(self, tasks: list, cancellation: Cancellation | None = None) -> list:
+        """The results of tasks; no longer wanted after a cancellation, or without a cluster."""
         from distributed import CancelledError
 
-        patience, done = Patience(self.client), Event()
-        future = None
+        futures: list = []
         try:
-            # Dask would warn about large parameters in the task; they change in each evaluation.
-            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
-                future = self.client.compute(task)
-            # Not future.result(timeout): the timeout may coincide with the arrival of the result.
-            future.add_done_callback(lambda _: done.set())
-            while not done.wait(WAIT):
+            futures = self.client.compute(tasks)
+            return self._wait(self._results(futures), cancellation)
+        except (CancelledError, OSError) as error:
+            self._raise_cause({future.key for future in futures})
+            raise RuntimeError(f"The cluster is gone, or what it held: {error}") from error
+        finally:
+            for future in futures:
+                future.release()  # what nobody wants is no longer computed
+
+    async def _results(self, futures: list) -> list:
+        # With errors="raise" asyncio complains of all errors but the first.
+        found = await self.client.gather(futures, errors="skip", asynchronous=True)
+        if len(found) < len(futures):
+            for future in futures:
+                if future.status != "finished":
+                    await future  # raises its error
+        return found
+
+    def _wait(self, answer: Coroutine, cancellation: Cancellation | None = None) -> Any:
+        """The result of a coroutine of the client's, while there is somebody to wait for."""
+        self._require_client()
+        loop, patience = self.client.loop.asyncio_loop, Patience(self.client)
+        future = asyncio.run_coroutine_threadsafe(answer, loop)
+        try:
+            while not wait([future], timeout=WAIT).done:
                 if cancellation:
                     cancellation.check()
+                self._require_client()
                 patience.check()
             return future.result()
-        except (CancelledError, OSError) as error:
-            self._raise_cause(task.key)
-            raise RuntimeError(f"The cluster was lost, or the data on it: {error}") from error
         finally:
-            if future is not None:
-                future.release()  # so that it is no longer computed if it is not needed
+            if not loop.is_closed():
+                future.cancel()
 
-    def _raise_cause(self, key: str) -> None:
-        """Raise the error of the task or of the kept data, which is the cause of the loss."""
+    def _require_client(self) -> None:
+        if self.client.status in ("closing", "closed"):
+            raise RuntimeError("The client of the cluster was closed.")
+
+    def _raise_cause(self, keys: set[str]) -> None:
+        """Raise the error of a task or of what was kept, which says more than its loss."""
         from distributed import Future
 
         for _ in range(10):
-            for known in {key, *self.kept} & self.client.futures.keys():
+            for known in (keys | self.kept) & self.client.futures.keys():
                 if self.client.futures[known].status == "error":
                     Future(known, self.client).result()
             sleep(WAIT)  # the error may not have arrived yet
@@ -128,27 +221,33 @@ class Cluster:
 
 
 class Patience:
-    """Decides whether to continue waiting for a cluster."""
+    """Whether to go on waiting for a cluster: it has workers, and its scheduler answers."""
 
     def __init__(self, client: Any):
         self.client = client
         self.limit = dask.utils.parse_timedelta(
             dask.config.get("skbackprop.no-workers-timeout", NO_WORKERS_TIMEOUT)
         )
-        self.last_look = self.last_seen = monotonic()
+        self.asked = self.last_seen = monotonic()
+        self.answer: Any = None
 
     def check(self) -> None:
-        """Raise RuntimeError if the client is closed or has had no workers for too long."""
-        if self.client.status in ("closing", "closed"):
-            raise RuntimeError("The client of the cluster was closed.")
+        """Raise RuntimeError where there has been nobody to wait for."""
         now = monotonic()
-        if now - self.last_look < 1.0:
-            return
-        self.last_look = now
-        if self.client.scheduler_info().get("workers"):
-            self.last_seen = now
-        elif now - self.last_seen > self.limit:
-            raise RuntimeError(f"The cluster has had no workers for {self.limit:g} seconds.")
+        if self.answer is None:
+            if now - self.asked > ASK:
+                self.asked = now
+                self.answer = asyncio.run_coroutine_threadsafe(
+                    self.client.scheduler.ncores(), self.client.loop.asyncio_loop
+                )
+        elif self.answer.done():
+            workers, self.answer = self.answer.result(), None
+            if workers:
+                self.last_seen = now
+            elif now - self.last_seen > self.limit:
+                raise RuntimeError(f"The cluster has had no workers for {self.limit:g} seconds.")
+        elif now - self.asked > self.limit:
+            raise RuntimeError(f"The scheduler has not answered for {self.limit:g} seconds.")
 
 
 def scheduler_of(client: Any, n_jobs: int | None) -> Threads | Cluster:
@@ -163,3 +262,16 @@ def scheduler_of(client: Any, n_jobs: int | None) -> Threads | Cluster:
     if client.asynchronous:
         raise ValueError("DaskBackpropClassifier needs a client with asynchronous=False.")
     return Cluster(client)
+
+
+def as_task(value: Any) -> Delayed:
+    """A value as a task of its own, not looked into and not compared with others."""
+    return delayed(value, name=f"{type(value).__name__}-{uuid4().hex}", traverse=False)
+
+
+def _same(value: T) -> T:
+    return value
+
+
+def _nothing(value: Any) -> None:
+    """What is asked for to know that a value is there."""
