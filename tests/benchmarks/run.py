@@ -30,6 +30,7 @@ import prediction
 import profile_fit
 import quality
 import small_fits
+import spark
 import time_to_accuracy
 import time_to_cost
 from report import Machine, Report
@@ -48,7 +49,12 @@ PERFORMANCE = {
     "prediction": prediction,
     "profile": profile_fit,
 }
-BENCHMARKS = PERFORMANCE | {"plain": plain_path, "files": files, "cluster": cluster}
+BENCHMARKS = PERFORMANCE | {
+    "plain": plain_path,
+    "files": files,
+    "cluster": cluster,
+    "spark": spark,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -64,6 +70,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, help="pairs of runs (seeds) of each benchmark")
     parser.add_argument("--jobs", type=int, default=1, help="workers, where nothing is timed")
     parser.add_argument(
+        "--gigabytes",
+        type=float,
+        default=0.0,
+        help="files: fit to a temporary file of this size, too",
+    )
+    parser.add_argument(
         "--json", type=Path, help="file for all figures; it keeps those of other benchmarks"
     )
     parser.add_argument("--show", type=Path, help="run nothing, show the figures of such a file")
@@ -72,7 +84,9 @@ def arguments() -> argparse.Namespace:
 
 
 def measure(options: argparse.Namespace) -> Report:
-    settings = Settings(options.data, options.quick, options.repeat, options.jobs)
+    settings = Settings(
+        options.data, options.quick, options.repeat, options.jobs, options.gigabytes
+    )
     report = Report(Machine.this())
     if options.json and options.json.exists():
         kept = Report.from_json(options.json.read_text())

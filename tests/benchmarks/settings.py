@@ -8,13 +8,15 @@ class Settings(NamedTuple):
     """What the command line says.
 
     `rows`, `rounds` and `iterations` give what a full run takes, or less in a quick one; `jobs`
-    are the workers that fit at the same time where nothing is timed.
+    are the workers that fit at the same time where nothing is timed, `gigabytes` the size of a
+    file of rows, if one is to be fitted to.
     """
 
     data: Path | None = None
     quick: bool = False
     repeat: int | None = None
     jobs: int = 1
+    gigabytes: float = 0.0
 
     @property
     def at_least(self) -> float:
