@@ -104,7 +104,7 @@ class PartitionedRows:
     def gather(self, n: int) -> RowBlock:
         """At most n rows in memory, the same ones as for an array."""
         some = self.every_nth(ceil(self.n_rows / n) | 1)
-        blocks = some._each(methodcaller("block", slice(None)))
+        blocks = some._each(_copied)
         return RowBlock(*(concatenated(parts) for parts in zip(*blocks, strict=True)))
 
     @contextmanager
@@ -153,6 +153,12 @@ class PartitionedRows:
             some = [parts[i] for i in group]
             tasks.append(self.scheduler.task(_call, shared, combine, some, near=some[0][1]))
         return tasks, groups
+
+
+def _copied(rows: ArrayRows) -> RowBlock:
+    """All rows, as arrays of their own: a view would keep the partition in memory."""
+    block = rows.block(slice(None))
+    return RowBlock(*(part if part is None else part.copy() for part in block))
 
 
 def _call(function: Callable, combine: Callable[[Iterable], Any], parts: list[tuple]) -> Any:
