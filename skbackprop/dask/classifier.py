@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
-from typing import Any, Literal
 from operator import getitem
+from typing import Any, Literal
 
 import dask.array as da
 import numpy as np
