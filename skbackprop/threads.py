@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from numbers import Integral
 from typing import Any
@@ -18,6 +18,9 @@ from typing import Any
 import joblib
 import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
+
+# Seconds that a fork waits at most, for what takes microseconds.
+FORK_PATIENCE = 1.0
 
 
 @lru_cache(maxsize=1)
@@ -34,30 +37,24 @@ def _set_blas_threads(numbers: Iterable[int]) -> None:
         getattr(library, "clear_controlling_thread", lambda: None)()
 
 
-def _limit_this_thread() -> None:
-    """Limit the BLAS to one thread, also if its limit is per calling thread."""
-    _set_blas_threads(1 for _ in _blas_libraries())
-
-
-def _begin_row_thread(error_state: Any) -> None:
-    """Initialise a row thread: limit the BLAS, and use the error state of the caller."""
-    _limit_this_thread()
-    np.seterr(**error_state)
-
-
 class _SingleThreadedBlas:
     """Process-wide limit of one BLAS thread, as long as any thread holds it.
 
     Overlapping limits of threadpoolctl restore each other's values and can leave the
     process at one thread permanently. This guard tracks its holders: the first sets the limit
     and the last lifts it. In a forked child process the holding threads do not exist, so the
-    limit is lifted at once.
+    limit is lifted at once. A fork waits until no thread is changing the limit: OpenBLAS holds a
+    lock of its own meanwhile, which would stay locked in the child for good.
     """
 
     def __init__(self) -> None:
         self._begin()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._after_fork_in_child,
+            )
 
     def _begin(self) -> None:
         # Reentrant: a hold may be garbage-collected, and so released, while another is acquired.
@@ -65,7 +62,14 @@ class _SingleThreadedBlas:
         self._holders: dict[int, weakref.ref[_Hold]] = {}
         self._unlimited: list[int] | None = None
 
-    def _after_fork(self) -> None:
+    def _before_fork(self) -> None:
+        self._lock.acquire(timeout=FORK_PATIENCE)
+
+    def _after_fork_in_parent(self) -> None:
+        with suppress(RuntimeError):  # it was not acquired in time
+            self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
         unlimited = self._unlimited
         self._begin()
         if unlimited is not None:
@@ -81,7 +85,7 @@ class _SingleThreadedBlas:
             if self._unlimited is None:
                 # Stored before the limit is set, so that a fork between the two can restore it.
                 self._unlimited = [library.num_threads for library in _blas_libraries()]
-                _limit_this_thread()
+                self.limit_this_thread()
 
     def release(self, hold: "_Hold | None" = None) -> None:
         """Remove a hold, and lift the limit if there is no other; may be called repeatedly."""
@@ -95,6 +99,11 @@ class _SingleThreadedBlas:
             if not self._holders and self._unlimited is not None:
                 _set_blas_threads(self._unlimited)
                 self._unlimited = None
+
+    def limit_this_thread(self) -> None:
+        """Limit the BLAS to one thread, also if its limit is per calling thread."""
+        with self._lock:
+            _set_blas_threads(1 for _ in _blas_libraries())
 
     def n_threads(self) -> int:
         """Number of threads that the BLAS uses without this limit."""
@@ -127,6 +136,12 @@ class _Hold:
 
 
 single_threaded_blas = _SingleThreadedBlas()
+
+
+def _begin_row_thread(error_state: Any) -> None:
+    """Initialise a row thread: limit the BLAS, and use the error state of the caller."""
+    single_threaded_blas.limit_this_thread()
+    np.seterr(**error_state)
 
 
 @contextmanager

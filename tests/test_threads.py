@@ -315,6 +315,32 @@ def test_a_fork_while_another_thread_is_taking_the_guard(two_blas_threads):
 
 
 @needs_fork
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_forks_while_another_thread_changes_the_limit(two_blas_threads, n_threads):
+    # OpenBLAS changes it under a lock, which would be locked for good in the child.
+    over = threading.Event()
+
+    def limit():
+        while not over.is_set():
+            with row_threads(n_threads) as map_:
+                list(map_(abs, [1, 2]))
+
+    def child():
+        with single_threaded_blas():
+            return 0 if blas_threads() <= {1} else 2
+
+    thread = threading.Thread(target=limit)
+    thread.start()
+    try:
+        outcomes = [outcome_of_a_fork(child) for _ in range(60)]
+    finally:
+        over.set()
+        thread.join()
+    assert outcomes == [0] * 60
+    assert blas_threads() == two_blas_threads
+
+
+@needs_fork
 def test_forks_while_other_threads_fit(two_blas_threads, no_thread_is_left):
     expected = small_fit()
     begun, over = threading.Barrier(3, timeout=TIMEOUT), threading.Event()
