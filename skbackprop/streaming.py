@@ -15,7 +15,7 @@ from skbackprop.fitted import fitted_attributes, result_attributes
 from skbackprop.history import Entry, append
 from skbackprop.interrupts import Cancellation
 from skbackprop.labels import Labels
-from skbackprop.monitoring import Status
+from skbackprop.monitoring import Status, quiet_overflow
 from skbackprop.objective import Objective
 from skbackprop.preparation import class_factors, examples_of, weigh_classes
 from skbackprop.rows import ArrayRows
@@ -132,13 +132,15 @@ def next_chunk(
             f"{solver.advice(Status.DIVERGED)}"
         )
     n_iter = 1 if first else estimator.n_iter_ + 1
+    with quiet_overflow():
+        step_length = float(np.linalg.norm(found.theta - theta))
     entry = Entry(
         iteration=n_iter,
         stage="partial_fit",
         rows=objective.n_rows,
         loss=found.loss,
         gradient_max=found.gradient_max,
-        step_length=float(np.linalg.norm(found.theta - theta)),
+        step_length=step_length,
         n_evaluations=n_iter,
         seconds=perf_counter() - began,
     )

@@ -443,3 +443,10 @@ def test_another_network_is_refused(iris):
     clf = BackpropClassifier((3,), solver="sgd").partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="require another network"):
         clf.set_params(hidden_layer_sizes=(4,)).partial_fit(X, y)
+
+
+def test_a_step_whose_square_overflows_is_made_without_a_warning():
+    X, y = np.array([[1e200], [-1e200]]), [0, 1]
+    clf = BackpropClassifier((), 0.0, 0.0, solver=SGD(1.0)).partial_fit(X, y, classes=y)
+    assert np.isfinite(clf.theta_[0]).all()
+    assert np.array_equal(clf.predict(X), y)
