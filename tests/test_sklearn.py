@@ -39,8 +39,8 @@ CHECKED = [
     BackpropClassifier(5, solver="bfgs"),
     # As many iterations as the checks of accuracy need, not the default's 1000 on rows that tell
     # the classes apart by chance.
-    BackpropClassifier(solver="gradient_descent", max_iter=100),
-    BackpropClassifier(5, solver="sgd", max_iter=100),
+    BackpropClassifier(solver="gradient_descent", max_iter=30),
+    BackpropClassifier(5, solver="sgd", max_iter=30),
     BackpropClassifier(5, solver=Adam(0.01), max_iter=50),
 ]
 
