@@ -1,7 +1,7 @@
 """Schedulers for the tasks of a fit: threads of this process, or a cluster."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import wait
 from itertools import zip_longest
 from time import monotonic, sleep
@@ -112,7 +112,10 @@ class Cluster:
 
     def spread(self, Xs: list, facts: list[Facts]) -> list:
         """The same rows, so that all threads have about as many; as few as possible move, once."""
-        holders, n_rows = self._look(Xs), [fact.n_rows for fact in facts]
+        held, n_rows = self._look(X.key for X in Xs), [fact.n_rows for fact in facts]
+        if not self.threads:
+            raise RuntimeError("The cluster has lost all its workers.")
+        holders = [held[X.key] for X in Xs]
         places, found = fair_places(holders, n_rows, self.threads), list(Xs)
         self.places.update((X.key, place) for X, place in zip(Xs, places, strict=True))
         for group in zip_longest(*groups_of(places, n_rows, self.threads)):
@@ -130,18 +133,21 @@ class Cluster:
     def groups(self, Xs: Sequence[Any], n_rows: Sequence[int]) -> list[list[int]]:
         """Which partitions are one task: those of a thread of a worker."""
         if monotonic() - self.looked > LOOK:
-            for X, here in zip(Xs, self._look(Xs), strict=True):
-                if here and self.places[X.key] not in here:
-                    self.places[X.key] = here[0]
+            for key, here in self._look(self.places).items():
+                if here and self.places[key] not in here:
+                    self.places[key] = here[0]
         return groups_of([self.places[X.key] for X in Xs], n_rows, self.threads)
 
-    def _look(self, Xs: Sequence[Any]) -> list[list[str]]:
-        """Which workers have each of some rows."""
-        keys = [X.key for X in Xs]
-        found = self._wait(self.client.scheduler.who_has(keys=keys))
-        self.threads = self._wait(self.client.scheduler.ncores())
+    def _look(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """Which workers have the results of some tasks."""
+        self._require_client()
+        try:
+            found = self._wait(self.client.scheduler.who_has(keys=list(keys)))
+            self.threads = self._wait(self.client.scheduler.ncores())
+        except OSError as error:
+            raise RuntimeError(f"The cluster is gone: {error}") from error
         self.looked = monotonic()
-        return [sorted(set(found[key]) & self.threads.keys()) for key in keys]
+        return {key: sorted(set(here) & self.threads.keys()) for key, here in found.items()}
 
     def share(self, value: Any, n_tasks: int) -> Any:
         """A value as an argument of so many tasks: many of them fetch it from each other."""
@@ -197,9 +203,13 @@ class Cluster:
                 self._require_client()
                 patience.check()
             return future.result()
+        except Exception:
+            self._require_client()  # else it would be whatever its absence leads to
+            raise
         finally:
             if not loop.is_closed():
                 future.cancel()
+                patience.end()
 
     def _require_client(self) -> None:
         if self.client.status in ("closing", "closed"):
@@ -230,6 +240,11 @@ class Patience:
         )
         self.asked = self.last_seen = monotonic()
         self.answer: Any = None
+
+    def end(self) -> None:
+        """Wait no longer."""
+        if self.answer is not None:
+            self.answer.cancel()
 
     def check(self) -> None:
         """Raise RuntimeError where there has been nobody to wait for."""

@@ -36,6 +36,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
         SparkSession.builder.master(f"local[{N_CORES}]")
         .config("spark.driver.memory", "6g")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .getOrCreate()
     )
