@@ -265,6 +265,7 @@ class Module:
         self.survived = []
 
     def pytest_runtestloop(self, session):
+        gc.unfreeze()  # of the module before: frozen objects are not listed
         functions = imported_functions(self.path)
         gc.freeze()  # a collection in a fork would copy all of the memory
         with tempfile.TemporaryDirectory() as folder:

@@ -53,4 +53,32 @@ SURVIVORS = {
             ),
         ),
     ],
+    "network.py": [
+        (
+            "Both have the same length: `reshape` and `Workspace` make them.",
+            (
+                "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=True)):",
+                "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=False)):",
+            ),
+        ),
+        ("It is the last layer.", ("break", "continue")),
+        (
+            "Only numbers beyond the largest float come here.",
+            (
+                "return -math.inf if value < 0 else math.inf",
+                "return -math.inf if value < -1 else math.inf",
+            ),
+            (
+                "return -math.inf if value < 0 else math.inf",
+                "return -math.inf if value < 1 else math.inf",
+            ),
+        ),
+        (
+            "The same product, slower.",
+            (
+                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
+                "elif _has_few_entries(A) and  B.flags.c_contiguous:",
+            ),
+        ),
+    ],
 }
