@@ -3,6 +3,8 @@
 For each module: (reason, (line, changed line), ...).
 """
 
+# ruff: noqa: E501  (lines of code as they are)
+
 SURVIVORS = {
     "losses.py": [
         (
@@ -61,7 +63,7 @@ SURVIVORS = {
                 "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=False)):",
             ),
         ),
-        ("It is the last layer.", ("break", "continue")),
+        ("It is the last turn of the loop.", ("break", "continue")),
         (
             "Only numbers beyond the largest float come here.",
             (
@@ -78,6 +80,22 @@ SURVIVORS = {
             (
                 "elif _has_few_entries(A) and not B.flags.c_contiguous:",
                 "elif _has_few_entries(A) and  B.flags.c_contiguous:",
+            ),
+        ),
+    ],
+    "change_of_variables.py": [
+        (
+            "Both have the same length: `reshape` makes one, `change_of_variables` the other.",
+            (
+                "return zip(self.network.reshape(vector), self.layers, strict=True)",
+                "return zip(self.network.reshape(vector), self.layers, strict=False)",
+            ),
+        ),
+        (
+            "A bound on rounding errors, orders of magnitude below the variance of any feature.",
+            (
+                "rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+                "rounding = np.square((10.0 + m / 11.0) * eps * np.float64(abs(examples.X).max()))",
             ),
         ),
     ],
