@@ -99,4 +99,26 @@ SURVIVORS = {
             ),
         ),
     ],
+    "objective.py": [
+        (
+            "Of no targets at all; 0 is as allowed as 1.",
+            (
+                "if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial=1.0) <= 1):",
+                "if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial= 0.0) <= 1):",
+            ),
+        ),
+    ],
+    "rows.py": [
+        (
+            "Nothing assigns to its fields; the decorator only forbids it.",
+            ("@dataclass(frozen=True, eq=False)", "@dataclass(frozen=False, eq=False)"),
+        ),
+        (
+            "The result is the same for any number of threads.",
+            (
+                "cls, examples: RowBlock, n_threads: int = 1, mean_weight: float | None = None",
+                "cls, examples: RowBlock, n_threads: int = 2, mean_weight: float | None = None",
+            ),
+        ),
+    ],
 }
