@@ -58,7 +58,7 @@ TESTS = {
     "network.py": [*NUMERIC, "change_of_variables"],
     "change_of_variables.py": ["change_of_variables", "precision"],
     "solvers/split_variables.py": ["split_variables"],
-    "monitoring.py": ["monitoring", "early_stopping"],
+    "monitoring.py": ["progress", "monitoring", "early_stopping"],
     "objective.py": [*NUMERIC, "batches"],
     "rows.py": ["rows", "sources", "determinism"],
     "solvers/stages.py": ["solvers", "precision", "change_of_variables"],

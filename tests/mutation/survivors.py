@@ -120,5 +120,12 @@ SURVIVORS = {
                 "cls, examples: RowBlock, n_threads: int = 2, mean_weight: float | None = None",
             ),
         ),
+        (
+            "A size for speed: any partition of the rows gives the same sum.",
+            (
+                "block_rows = min(max(fitting, 256), 4096)",
+                "block_rows = min(max(fitting, 255), 4096)",
+            ),
+        ),
     ],
 }
