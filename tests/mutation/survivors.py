@@ -34,6 +34,12 @@ SURVIVORS = {
             ),
         ),
     ],
+    "solvers/learning_rates.py": [
+        (
+            "Both formulas of Cosine are the peak at the end of the rise.",
+            ("if n_steps < n_rising:", "if n_steps <= n_rising:"),
+        ),
+    ],
     "workspace.py": [
         (
             "All layers have the same number of rows.",
