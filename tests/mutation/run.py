@@ -1,6 +1,6 @@
 """Mutation testing: is a change of the code noticed by a test?
 
-    python tests/mutation/run.py [MODULE ...] [--share 0.1] [--seed 0]
+    python tests/mutation/run.py [MODULE ...] [--share 0.1] [--seed 0] [--lines FIRST LAST]
 
 Changes one operator, number, condition or loop of a module at a time (with the operators of
 cosmic-ray) and runs the tests that reach the changed line, the quickest first, until one fails.
