@@ -67,9 +67,9 @@ class Facts(NamedTuple):
     dtype : dtype
         The precision of the features.
     labels : ndarray
-        Its different labels, or some rows of a multilabel target.
+        The distinct labels, or some rows of a multilabel target.
     aligned : bool
-        Whether its features begin where products need them to.
+        Whether the features are aligned in memory, as products need them.
     """
 
     n_rows: int

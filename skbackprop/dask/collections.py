@@ -94,7 +94,7 @@ class Parts(NamedTuple):
     def coded(
         self, labels: Labels, facts: list[Facts], scheduler: Threads | Cluster
     ) -> list[Partition]:
-        """The partitions with their labels encoded, which are kept."""
+        """The partitions with encoded labels, which are kept in memory."""
         shared = scheduler.share(labels, len(self.Xs))
         parts = zip(self.names, self.Xs, self.ys, self.ws, strict=True)
         tasks = [scheduler.task(code, name, y, w, shared, near=X) for name, X, y, w in parts]

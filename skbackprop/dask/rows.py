@@ -24,13 +24,13 @@ class Partition(NamedTuple):
     Parameters
     ----------
     X : task of the scheduler
-        Their features.
+        The features.
     coded : task
-        Class indices (or targets) and weights as they are given, or None.
+        Class indices (or targets), and the weights as given, or None.
     n_rows : int
-        How many there are.
+        Number of rows.
     picked : task, optional
-        Row numbers, where only these of them are meant; then `n_rows` is their number.
+        Row numbers, if only these rows are used; `n_rows` is then their number.
     """
 
     X: Any
@@ -123,7 +123,7 @@ class PartitionedRows:
         return added(self._compute(sums))
 
     def _each(self, function: Callable[[ArrayRows], Any]) -> list:
-        """A function of the rows of each partition."""
+        """The values of a function of the rows of each partition."""
         tasks, groups = self._tasks(function, list)
         found = zip(groups, self._compute(tasks), strict=True)
         results = {i: r for group, rs in found for i, r in zip(group, rs, strict=True)}
@@ -136,7 +136,7 @@ class PartitionedRows:
     def _tasks(
         self, function: Callable[[ArrayRows], Any], combine: Callable[[Iterable], Any]
     ) -> tuple[list, list[list[int]]]:
-        """Tasks that combine the function's values of some partitions; and of which ones."""
+        """Tasks that combine the function's values over a group of partitions, and the groups."""
         cancellation = self.scheduler.to_task(self.cancellation)
         job = Job(function, self.factors, self.mean_weight, self.dtype, self.step, cancellation)
         parts, sizes, n_before = [], [], 0
@@ -156,7 +156,7 @@ class PartitionedRows:
 
 
 def _copied(rows: ArrayRows) -> RowBlock:
-    """All rows, as arrays of their own: a view would keep the partition in memory."""
+    """A copy of all rows: a view would keep the partition in memory."""
     block = rows.block(slice(None))
     return RowBlock(*(part if part is None else part.copy() for part in block))
 
@@ -168,5 +168,5 @@ def _call(function: Callable, combine: Callable[[Iterable], Any], parts: list[tu
 def added(sums: Iterable) -> Any:
     """The sum of some sums."""
     sums = iter(sums)
-    # What a task is given stays as it is: it may be asked for again.
+    # The arguments of a task must not change: they may be used again.
     return reduce(lambda total, other: total.add_(other), sums, next(sums).copy())

@@ -17,16 +17,17 @@ from skbackprop.interrupts import Cancellation
 from skbackprop.partitions import Facts, as_floats
 from skbackprop.threads import resolve_n_jobs
 
-# Seconds between two looks at whether a fit was interrupted.
+# Seconds between two checks whether the fit was interrupted.
 WAIT = 0.1
-# Seconds between two questions to the scheduler: whether it is there, and has workers.
+# Seconds between two requests to the scheduler: does it answer, and does it have workers?
 ASK = 1.0
-# Seconds after which it is asked again where the rows are: a worker may have been lost.
+# Seconds after which the locations of the rows are requested again: a worker may be lost.
 LOOK = 5.0
-# Seconds without any worker, or any answer, after which a fit gives up. Dask's own configuration
-# may say otherwise: dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
+# Time without any worker, or any answer, after which a fit fails. It can be changed:
+# dask.config.set({"skbackprop.no-workers-timeout": "5 minutes"}).
 NO_WORKERS_TIMEOUT = "60 s"
-# How many tasks are sent theta, or send their sums, without others in between.
+# Maximum number of tasks that get theta from the client and return their sums to it; above it
+# theta is a task of its own and sums are added in a tree.
 FAN_IN = 8
 
 T = TypeVar("T")
@@ -48,27 +49,27 @@ class Threads(NamedTuple):
         return tasks
 
     def spread(self, Xs: list[Delayed], facts: list[Facts]) -> list[Delayed]:
-        """Everything is near."""
+        """The rows unchanged: there is only one process."""
         return Xs
 
     def groups(self, Xs: Sequence[Delayed], n_rows: Sequence[int]) -> list[list[int]]:
-        """Which partitions are one task: each of them, so that few are in memory at a time."""
+        """The partitions of each task: a single one, so that few are in memory at a time."""
         return [[i] for i in range(len(Xs))]
 
     def share(self, value: Any, n_tasks: int) -> Delayed:
-        """A value as an argument of so many tasks."""
+        """A value as an argument of `n_tasks` tasks."""
         return as_task(value)
 
     def task(self, function: Callable, *arguments: Any, near: Any = None) -> Delayed:
-        """A call; `compute` and `persist` make it."""
+        """A lazy call, run by `compute` or `persist`."""
         return delayed(function, pure=False)(*arguments)
 
     def persist(self, tasks: list[Delayed]) -> list[Delayed]:
-        """Compute small things once, to be kept in memory."""
+        """Compute small results once and keep them in memory."""
         return list(dask.persist(*tasks, **self._options))
 
     def compute(self, tasks: list[Delayed], cancellation: Cancellation | None = None) -> list:
-        """The results of tasks, which themselves look for a cancellation."""
+        """The results of tasks, which themselves check for a cancellation."""
         return list(dask.compute(*tasks, **self._options))
 
     def to_task(self, cancellation: Cancellation) -> Cancellation | None:
@@ -97,21 +98,21 @@ class Cluster:
     def __init__(self, client: Any):
         self.client = client
         self.kept: set[str] = set()  # keys
-        self.places: dict[str, str] = {}  # where rows are worked on, by their keys
+        self.places: dict[str, str] = {}  # the worker for each key of rows
         self.threads: dict[str, int] = {}
         self.looked = 0.0
 
     def keep_rows(self, tasks: list[Delayed]) -> list:
-        """Compute once and keep the results where they are."""
+        """Compute once and keep the results on the workers."""
         from distributed import Future
 
-        # The rows of an array in the client's memory go out with the graph.
+        # The rows of an array in the client's memory are part of the graph.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
             persisted = self.client.persist(tasks)
         return self.persist([Future(task.key, self.client) for task in persisted])
 
     def spread(self, Xs: list, facts: list[Facts]) -> list:
-        """The same rows, so that all threads have about as many; as few as possible move, once."""
+        """Move as few partitions as possible so that all threads have about as many rows."""
         held, n_rows = self._look(X.key for X in Xs), [fact.n_rows for fact in facts]
         if not self.threads:
             raise RuntimeError("The cluster has lost all its workers.")
@@ -119,10 +120,10 @@ class Cluster:
         places, found = fair_places(holders, n_rows, self.threads), list(Xs)
         self.places.update((X.key, place) for X, place in zip(Xs, places, strict=True))
         for group in zip_longest(*groups_of(places, n_rows, self.threads)):
-            # One for each thread at a time: idle workers take over what others have waiting.
+            # One per thread at a time: idle workers would steal waiting tasks.
             ready = []
             for i in group:
-                # Of several copies Dask deletes any.
+                # A new result, because Dask may delete any one of several copies.
                 if i is not None and not (facts[i].aligned and [places[i]] == holders[i]):
                     found[i] = self.task(as_floats, Xs[i], near=Xs[i])
                     self.places[found[i].key] = places[i]
@@ -131,7 +132,7 @@ class Cluster:
         return self.persist(found)
 
     def groups(self, Xs: Sequence[Any], n_rows: Sequence[int]) -> list[list[int]]:
-        """Which partitions are one task: those of a thread of a worker."""
+        """The partitions of each task: those of one thread of a worker."""
         if monotonic() - self.looked > LOOK:
             for key, here in self._look(self.places).items():
                 if here and self.places[key] not in here:
@@ -139,36 +140,36 @@ class Cluster:
         return groups_of([self.places[X.key] for X in Xs], n_rows, self.threads)
 
     def _look(self, keys: Iterable[str]) -> dict[str, list[str]]:
-        """Which workers have the results of some tasks."""
+        """The workers that hold the result of each task."""
         self._require_client()
         try:
             found = self._wait(self.client.scheduler.who_has(keys=list(keys)))
             self.threads = self._wait(self.client.scheduler.ncores())
         except OSError as error:
-            raise RuntimeError(f"The cluster is gone: {error}") from error
+            raise RuntimeError(f"The cluster was lost: {error}") from error
         self.looked = monotonic()
         return {key: sorted(set(here) & self.threads.keys()) for key, here in found.items()}
 
     def share(self, value: Any, n_tasks: int) -> Any:
-        """A value as an argument of so many tasks: many of them fetch it from each other."""
+        """A value as an argument of `n_tasks` tasks; if many, workers copy it from each other."""
         return value if n_tasks <= FAN_IN else self.task(_same, value)
 
     def task(self, function: Callable, *arguments: Any, near: Any = None) -> Any:
-        """A call, which begins at once; near some rows as long as their worker is there."""
+        """Start a call, on the worker of the rows `near` as long as it exists."""
         self._require_client()
         place = None if near is None else self.places[near.key]
         pinned = {"workers": [place], "allow_other_workers": True} if place else {}
-        # The parameters of a large network are not what Dask warns of: they change each time.
+        # Dask would warn about large parameters in the call; they change in each evaluation.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
             return self.client.submit(function, *arguments, pure=False, **pinned)
 
     def persist(self, tasks: list) -> list:
-        """Keep the results where they are."""
+        """Keep the results on the workers."""
         self.kept.update(task.key for task in tasks)
         return tasks
 
     def compute(self, tasks: list, cancellation: Cancellation | None = None) -> list:
-        """The results of tasks; no longer wanted after a cancellation, or without a cluster."""
+        """The results of tasks; the wait ends after a cancellation or if the cluster is lost."""
         from distributed import CancelledError
 
         futures: list = []
@@ -177,13 +178,13 @@ class Cluster:
             return self._wait(self._results(futures), cancellation)
         except (CancelledError, OSError) as error:
             self._raise_cause({future.key for future in futures})
-            raise RuntimeError(f"The cluster is gone, or what it held: {error}") from error
+            raise RuntimeError(f"The cluster was lost, or the data on it: {error}") from error
         finally:
             for future in futures:
-                future.release()  # what nobody wants is no longer computed
+                future.release()  # so that it is no longer computed if it is not needed
 
     async def _results(self, futures: list) -> list:
-        # With errors="raise" asyncio complains of all errors but the first.
+        # With errors="raise" asyncio reports all errors but the first as never retrieved.
         found = await self.client.gather(futures, errors="skip", asynchronous=True)
         if len(found) < len(futures):
             for future in futures:
@@ -192,7 +193,7 @@ class Cluster:
         return found
 
     def _wait(self, answer: Coroutine, cancellation: Cancellation | None = None) -> Any:
-        """The result of a coroutine of the client's, while there is somebody to wait for."""
+        """The result of a coroutine of the client; the wait ends if the cluster is lost."""
         self._require_client()
         loop, patience = self.client.loop.asyncio_loop, Patience(self.client)
         future = asyncio.run_coroutine_threadsafe(answer, loop)
@@ -216,7 +217,7 @@ class Cluster:
             raise RuntimeError("The client of the cluster was closed.")
 
     def _raise_cause(self, keys: set[str]) -> None:
-        """Raise the error of a task or of what was kept, which says more than its loss."""
+        """Raise the error of a task or of the kept data, which is the cause of the loss."""
         from distributed import Future
 
         for _ in range(10):
@@ -231,7 +232,7 @@ class Cluster:
 
 
 class Patience:
-    """Whether to go on waiting for a cluster: it has workers, and its scheduler answers."""
+    """Decides whether to continue waiting: the scheduler must answer and have workers."""
 
     def __init__(self, client: Any):
         self.client = client
@@ -247,7 +248,7 @@ class Patience:
             self.answer.cancel()
 
     def check(self) -> None:
-        """Raise RuntimeError where there has been nobody to wait for."""
+        """Raise RuntimeError if the scheduler has not answered or had workers for too long."""
         now = monotonic()
         if self.answer is None:
             if now - self.asked > ASK:
@@ -280,7 +281,7 @@ def scheduler_of(client: Any, n_jobs: int | None) -> Threads | Cluster:
 
 
 def as_task(value: Any) -> Delayed:
-    """A value as a task of its own, not looked into and not compared with others."""
+    """A value as a separate task, which Dask neither traverses nor compares with others."""
     return delayed(value, name=f"{type(value).__name__}-{uuid4().hex}", traverse=False)
 
 
@@ -289,4 +290,4 @@ def _same(value: T) -> T:
 
 
 def _nothing(value: Any) -> None:
-    """What is asked for to know that a value is there."""
+    """Used to wait for a value without fetching it."""
