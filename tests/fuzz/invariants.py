@@ -45,7 +45,7 @@ EXTREME_REASONS = (
 )
 # scikit-learn's own: a column for y, as many classes as in a regression, names of features.
 FOREIGN_WARNINGS = (
-    "A column-vector y was passed",
+    "A column-vector y",
     "The number of unique classes is greater than 50%",
     "pandas.DataFrame with sparse columns found",
     "valid feature names",
