@@ -240,7 +240,8 @@ def test_cross_val_predict_of_probabilities(iris):
 
 
 def test_clone_has_the_parameters_and_nothing_fitted(iris):
-    clf = BackpropClassifier((4, 3), 0.5, solver=SGD(momentum=0.5), max_iter=3, tol=10.0)
+    solver = SGD(momentum=0.5)
+    clf = BackpropClassifier((4,), 0.5, solver=solver, max_iter=3, tol=10.0, random_state=0)
     copy = clone(clf.fit(*iris))
     assert not hasattr(copy, "theta_")
     assert copy.solver is not clf.solver

@@ -53,6 +53,7 @@ TESTS = {
     "activations.py": ["activations", *NUMERIC],
     "penalties.py": [*NUMERIC, "l1"],
     "solvers/steps.py": ["batches", "solvers", "l1", "partial_fit"],
+    "solvers/batches.py": ["batches", "partial_fit"],
     "solvers/learning_rates.py": ["learning_rates", "docstrings", "solvers"],
     "workspace.py": ["workspace"],
     "network.py": [*NUMERIC, "change_of_variables"],

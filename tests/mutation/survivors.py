@@ -15,22 +15,10 @@ SURVIVORS = {
     ],
     "solvers/steps.py": [
         (
-            "Entries are independent of each other: the result is the same for any size.",
-            ("CACHED = 2**16", "CACHED = 1**16"),
-            ("CACHED = 2**16", "CACHED = 3**16"),
-            ("CACHED = 2**16", "CACHED = 2*16"),
-            ("CACHED = 2**16", "CACHED = 2** 15"),
-            ("CACHED = 2**16", "CACHED = 2** 17"),
-        ),
-        (
             "A copy that takes time, of the same numbers.",
             (
-                "v = self.velocity = self.velocity.astype(theta.dtype, copy=False)",
-                "v = self.velocity = self.velocity.astype(theta.dtype, copy=True)",
-            ),
-            (
-                "self.moments = self.moments.astype(theta.dtype, copy=False)",
-                "self.moments = self.moments.astype(theta.dtype, copy=True)",
+                "self.kept = self.kept.astype(theta.dtype, copy=False)",
+                "self.kept = self.kept.astype(theta.dtype, copy=True)",
             ),
         ),
     ],
