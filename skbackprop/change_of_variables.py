@@ -215,7 +215,7 @@ def feature_covariance(examples: RowBlock, mean: NDArray) -> NDArray:
 def feature_preconditioner(C: NDArray, rounding: float = 0.0) -> Preconditioner | None:
     """P: (C + 0.01 e I)^(-1/4) for a covariance C with largest eigenvalue e.
 
-    None where C is not finite or e is at most `rounding`.
+    None where C is not finite or e is at most `rounding`, or where the eigenvalues are not found.
     """
     return _power(C, FEATURE_POWER, rounding, np.inf)
 
@@ -223,7 +223,7 @@ def feature_preconditioner(C: NDArray, rounding: float = 0.0) -> Preconditioner 
 def delta_preconditioner(S: NDArray) -> Preconditioner | None:
     """Q: (S + 0.01 e I)^(-1/8) for S with largest eigenvalue e, with e^(-1/8) in [1/3, 3].
 
-    None where S is zero or not finite.
+    None where S is zero or not finite, or where the eigenvalues are not found.
     """
     return _power(S, DELTA_POWER, 0.0, MAX_DELTA_SCALE)
 
@@ -232,7 +232,10 @@ def _power(C: NDArray, power: float, rounding: float, max_scale: float) -> Preco
     """(C + 0.01 e I)^power, with its factor e^power limited to [1/max_scale, max_scale]."""
     if not np.isfinite(C).all():
         return None
-    eigenvalues, vectors = np.linalg.eigh(C)
+    try:
+        eigenvalues, vectors = np.linalg.eigh(C)
+    except np.linalg.LinAlgError:  # its entries reach from the smallest to the largest numbers
+        return None
     largest = eigenvalues[-1]
     if not largest > rounding:
         return None

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from problems import ACTIVATIONS, random_problem
 from scipy.linalg import fractional_matrix_power
 
-from skbackprop import Network, Objective, check_gradient
+from skbackprop import BackpropClassifier, Network, Objective, check_gradient
 from skbackprop.change_of_variables import (
     ChangeOfVariables,
     LayerChange,
@@ -447,3 +447,16 @@ def test_the_rounding_of_a_mean_of_zero_is_zero(dtype):
     mean = feature_mean(RowBlock(X))
     assert mean[:2].tolist() == [0.0, 0.0]
     assert_allclose(mean[2], 1.0, rtol=1e-5)
+
+
+def test_a_covariance_whose_eigenvalues_are_not_found_gives_no_preconditioner(monkeypatch):
+    # LAPACK gives up on some matrices of numbers from 1e-323 to 1e196; which ones is its own.
+    def give_up(C):
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    monkeypatch.setattr(np.linalg, "eigh", give_up)
+    assert feature_preconditioner(np.eye(2)) is None
+    assert delta_preconditioner(np.eye(2)) is None
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(0, 2, size=60)
+    assert BackpropClassifier(3, random_state=0).fit(X, y).optimize_result_.success

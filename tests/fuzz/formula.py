@@ -11,6 +11,8 @@ def formula_faults(clf, case, examples, J, D) -> list[str]:
     w = np.ones(m) if w is None else np.broadcast_to(np.asarray(w, dtype=float), (m,))
     X = examples.X.toarray() if sparse.issparse(examples.X) else np.asarray(examples.X)
     small = m * clf.network_.n_parameters <= 3e5 and np.abs(X).max() < 1e4
+    # Larger parameters, and sums that cancel, leave fewer digits.
+    small = small and max(np.abs(Theta).max() for Theta in clf.theta_) < 1e3
     if not small or clf.early_stopping or X.dtype == np.float32 or clf.penalty == "l1":
         return []
     Y = target(case.y, clf)
