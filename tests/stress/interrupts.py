@@ -3,11 +3,11 @@
     python tests/stress/interrupts.py --count 1000
 
 The fits use every solver, several starts, rows in memory, in files and sparse ones; with --dask
-Dask's threads too, which Dask starts in the main thread: an interrupt at that moment may leave one,
-for which Python then waits at its end. Half of them receive one SIGINT, the others repeated ones until they
-have ended. Afterwards the estimator must be unchanged, or be usable and consistent
-with itself; no thread may be left, and the BLAS limits must be as before. Prints how the fits
-ended; exits with 1 if there was a fault.
+Dask's threads too, which Dask starts in the main thread: an interrupt at that moment may leave
+one, for which Python then waits at its end. Half of the fits receive one SIGINT, the others
+repeated ones until they have ended. Afterwards the estimator must be unchanged, or be usable and
+consistent with itself; no thread may be left, and the BLAS limits must be as before. Prints how
+the fits ended; exits with 1 if there was a fault.
 """
 
 import argparse
