@@ -280,7 +280,18 @@ class Progress:
         return Iterate.at(theta, self._objective)
 
     def evaluate_loss(self, estimate: Iterate) -> Iterate:
-        """Evaluate J alone at an iterate whose gradient may stay an estimate."""
+        """Evaluate J alone, and leave the gradient an estimate.
+
+        Parameters
+        ----------
+        estimate : Iterate
+            The iterate, estimated from mini-batches.
+
+        Returns
+        -------
+        iterate : Iterate
+            The same with the exact J.
+        """
         self.cancellation.check()
         self.n_evaluations += 1
         loss = self._objective.cost(estimate.theta)
