@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skbackprop import BackpropClassifier, Network, Objective
 from skbackprop.dropout import dropout_masks
 from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
+from skbackprop.solvers import batches as batches_module
 from skbackprop.solvers.batches import Batches
 from skbackprop.solvers.steps import AdamStep, MomentumStep
 
@@ -32,9 +33,11 @@ STORAGE = {
 # -- one batch after another ---------------------------------------------------------------
 
 
+@pytest.mark.parametrize("few", [0, 8], ids=["columns", "rows"])  # how sparse batches store theta
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("store", STORAGE.values(), ids=STORAGE.keys())
-def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted):
+def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted, few, monkeypatch):
+    monkeypatch.setattr(batches_module, "BATCHES_FOR_COLUMNS", few)
     X, y = iris
     w = np.random.RandomState(0).uniform(0.5, 2, 150) if weighted else np.ones(150)
     objective = Objective(
@@ -230,8 +233,10 @@ def test_evaluate_every_is_checked(iris):
 # -- sparse rows ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("few", [0, 8], ids=["columns", "rows"])
 @pytest.mark.parametrize("n_features", [30, 2000])  # many entries for each column, or few
-def test_sparse_batches_are_those_of_the_same_dense_rows(n_features):
+def test_sparse_batches_are_those_of_the_same_dense_rows(n_features, few, monkeypatch):
+    monkeypatch.setattr(batches_module, "BATCHES_FOR_COLUMNS", few)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(60, n_features)) * (rng.uniform(size=(60, n_features)) < 0.1)
     y = rng.randint(3, size=60)

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
-from skbackprop.solvers import SGD, Adam, Adaptive, Cosine, OneCycle, TimeDecay
+from skbackprop.solvers import SGD, Adam, Adaptive, Cosine, OneCycle, TimeDecay, batches
 
 M = 150
 LAMBDA = 5.0
@@ -373,7 +373,9 @@ def test_sparse_chunks(iris):
 
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
 @pytest.mark.parametrize("solver", [SGD(nesterov=True, batch_size=20), Adam(batch_size=20)])
-def test_chunks_may_be_dense_or_sparse_in_turn(iris, solver, penalty):
+def test_chunks_may_be_dense_or_sparse_in_turn(iris, solver, penalty, monkeypatch):
+    # So that theta is stored by columns for one chunk, by rows for the next.
+    monkeypatch.setattr(batches, "BATCHES_FOR_COLUMNS", 0)
     X, y = iris
     clf = BackpropClassifier((4,), 0.1, penalty=penalty, solver=solver, random_state=0)
     dense, mixed = clone(clf), clone(clf)

@@ -18,6 +18,9 @@ from skbackprop.workspace import Workspace
 CACHED = 2**16
 # Number of such parts from which threads save more time than they cost.
 PARTS_FOR_THREADS = 8
+# Number of sparse batches from which Theta^(l) stored column by column saves more time than the
+# conversions at the beginning and the end cost.
+BATCHES_FOR_COLUMNS = 8
 
 
 class Batches:
@@ -27,9 +30,9 @@ class Batches:
     mean weight of all rows. The penalty keeps the factor lambda/m with the full m. At a fixed
     theta, the mean of the estimates over batches of equal size that make up all rows is J.
 
-    The arithmetic is in the precision of the rows; all batches use the same arrays. With sparse
-    rows each Theta^(l) is stored column by column: the weights of a feature are then adjacent,
-    and products with a few entries per row need no transpose.
+    The arithmetic is in the precision of the rows; all batches use the same arrays. For many
+    batches of sparse rows each Theta^(l) is stored column by column: the weights of a feature are
+    then adjacent, and products with a few entries per row need no transpose.
 
     Parameters
     ----------
@@ -54,7 +57,8 @@ class Batches:
         n_rows = min(batch_size, rows.n_rows)
         self.network, self.rows = network, rows
         self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
-        self.order: Literal["C", "F"] = "F" if rows.sparse else "C"
+        many = rows.n_rows > BATCHES_FOR_COLUMNS * batch_size
+        self.order: Literal["C", "F"] = "F" if rows.sparse and many else "C"
         self.theta = reordered(network, theta.astype(rows.dtype), "C", self.order)
         self._unrolled_penalty = objective.penalty
         penalised = reordered(network, objective.penalty.penalised, "C", self.order)

@@ -48,8 +48,10 @@ class Machine:
             platform.system(),
             ", ".join(versions),
             ", ".join(
-                "{internal_api} {version} ({num_threads} threads)".format(**library)
-                for library in libraries
+                sorted(  # they are found in the order in which they were loaded
+                    "{internal_api} {version} ({num_threads} threads)".format(**library)
+                    for library in libraries
+                )
             ),
             f"scikit-learn's L-BFGS computes in {scikit_learn_precision(np.float32)}",
         )
