@@ -14,7 +14,8 @@ is passed to it as a function of a block. The interface of a source is
 - ``n_threads``, ``on_threads(n)``: the number of threads, the same rows with another number; only
   the estimator needs them, to divide threads among several starts;
 - ``gather(n)``: a sample of at most n rows as a block in memory;
-- ``block(indices)``: selected rows; optional, required by stochastic solvers.
+- ``block(indices)``: selected rows; optional, required by stochastic solvers. These also use, if
+  they exist, ``sparse``, ``workers``, and ``room(n)`` with ``block(indices, out)``.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,5 +1,7 @@
 """Mini-batches in kept buffers, and when a stochastic solver computes J over all rows."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, Network, Objective
 from skbackprop.dropout import dropout_masks
+from skbackprop.monitoring import Progress, StoppingRule
 from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
 from skbackprop.solvers import batches as batches_module
 from skbackprop.solvers.batches import Batches
@@ -251,3 +254,38 @@ def test_sparse_batches_are_those_of_the_same_dense_rows(n_features, few, monkey
         assert_allclose(gradient, dense.gradient(rows), rtol=0, atol=1e-14)
     assert_array_equal(sparse.unrolled(sparse.theta), theta)
     assert_allclose(sparse.mean()[1], dense.mean()[1], rtol=0, atol=1e-14)
+
+
+# -- another source of rows ----------------------------------------------------------------
+
+
+class SingleRows:
+    """What `skbackprop.rows` requires of a source for stochastic solvers, and nothing else."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.n_rows, self.weight, self.has_weight = rows.n_rows, rows.weight, rows.has_weight
+        self.dtype = rows.dtype
+
+    def add_up(self, function):
+        return self.rows.add_up(function)
+
+    def block(self, indices):
+        return self.rows.block(indices)
+
+    def running(self, cancellation=None):
+        return contextlib.nullcontext(self)
+
+
+@pytest.mark.parametrize("solver", [SGD(0.1, batch_size=40), Adam(batch_size=40)])
+def test_a_source_of_rows_needs_only_its_documented_interface(iris, start, solver):
+    array = Objective(Network(SIZES), *iris, reg_lambda=LAMBDA)
+    thetas = []
+    for objective in (array, array.on(SingleRows(array.rows))):
+        progress = Progress(StoppingRule(tol=1e-9, max_iter=7, n_iter_no_change=7))
+        rng = np.random.RandomState(0)
+        solver.check(objective)
+        solver.minimize(objective, start, progress, solver.prepare(objective), rng)
+        thetas.append(progress.best.theta)
+    assert_array_equal(*thetas)
+    assert np.abs(thetas[0] - start).max() > 0.01

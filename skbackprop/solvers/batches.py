@@ -57,8 +57,10 @@ class Batches:
         n_rows = min(batch_size, rows.n_rows)
         self.network, self.rows = network, rows
         self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
+        # A source of rows must have `block`; what else saves a batch time is optional.
+        sparse, workers = getattr(rows, "sparse", False), getattr(rows, "workers", None)
         many = rows.n_rows > BATCHES_FOR_COLUMNS * batch_size
-        self.order: Literal["C", "F"] = "F" if rows.sparse and many else "C"
+        self.order: Literal["C", "F"] = "F" if sparse and many else "C"
         self.theta = reordered(network, theta.astype(rows.dtype), "C", self.order)
         self._unrolled_penalty = objective.penalty
         penalised = reordered(network, objective.penalty.penalised, "C", self.order)
@@ -67,9 +69,9 @@ class Batches:
         self._parts = [(part, penalty.part(part)) for part in parts]
         self._map: Callable = map
         self._n_lanes = 1
-        if len(parts) >= PARTS_FOR_THREADS and rows.workers is not None:
-            self._map, self._n_lanes = rows.workers.map, rows.n_threads
-        self._X = rows.room(n_rows)
+        if len(parts) >= PARTS_FOR_THREADS and workers is not None:
+            self._map, self._n_lanes = workers.map, rows.n_threads
+        self._X = rows.room(n_rows) if hasattr(rows, "room") else None
         self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
         self._factors = np.empty(n_rows, dtype=rows.dtype)
         self._workspace = Workspace.of(network, n_rows, rows.dtype)
@@ -88,7 +90,8 @@ class Batches:
         dropout : list of ndarrays of shape (rows, s_l), optional
             Masks for the hidden layers, see `block_sums`.
         """
-        X, y, weights = self.rows.block(rows, out=self._X)
+        buffer = () if self._X is None else (self._X,)
+        X, y, weights = self.rows.block(rows, *buffer)
         n_rows = self._batch_rows = X.shape[0]
         Y = one_hot(y, self.network.n_outputs, X.dtype, out=self._Y[:n_rows])
         # As in `Objective.batch`, not divided by the sum of the batch's weights.
