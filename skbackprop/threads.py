@@ -8,8 +8,9 @@ of a multi-threaded matrix product.
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from numbers import Integral
@@ -148,16 +149,54 @@ def _begin_row_thread(error_state: Any) -> None:
 def row_threads(n_threads: int) -> Iterator[Callable]:
     """Context manager for a ``map`` in `n_threads` threads with one BLAS thread each.
 
-    No thread outlives the context, so a process may fork afterwards.
+    This thread is one of them. No thread outlives the context, so a process may fork afterwards.
     """
     with single_threaded_blas():
+        # Another thread may have set the limit.
+        single_threaded_blas.limit_this_thread()
         if n_threads == 1:
             yield map
             return
         with ThreadPoolExecutor(
-            n_threads, initializer=partial(_begin_row_thread, np.geterr())
+            n_threads - 1, initializer=partial(_begin_row_thread, np.geterr())
         ) as executor:
-            yield executor.map
+            yield partial(_map_in_threads, executor, n_threads)
+
+
+def _map_in_threads(
+    executor: ThreadPoolExecutor, n_threads: int, function: Callable, items: Iterable
+) -> list:
+    """``list(map(function, items))``, by this thread and by those of the executor.
+
+    A thread that has finished an item takes the next. That this thread works, too, saves the time
+    of waking another for each call, which is a good part of a short pass.
+    """
+    todo = deque(enumerate(items))
+    results: list = [None] * len(todo)
+
+    def take() -> tuple[int, Any] | None:
+        try:
+            return todo.popleft()
+        except IndexError:
+            return None
+
+    def work() -> None:
+        try:
+            while taken := take():
+                i, item = taken
+                results[i] = function(item)
+        except BaseException:
+            todo.clear()  # the other threads end after the item they are at
+            raise
+
+    others = [executor.submit(work) for _ in range(min(n_threads, len(todo)) - 1)]
+    try:
+        work()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+    return results
 
 
 def resolve_n_jobs(n_jobs: int | None) -> int:

@@ -399,6 +399,47 @@ def test_row_threads_work_at_the_same_time(two_blas_threads, no_thread_is_left):
     assert blas_threads() == two_blas_threads
 
 
+def test_the_caller_is_one_of_the_row_threads(no_thread_is_left):
+    barrier = threading.Barrier(2, timeout=TIMEOUT)
+
+    def meet(_):
+        barrier.wait()
+        return threading.current_thread()
+
+    with row_threads(2) as map_:
+        threads = set(map_(meet, range(6)))
+    assert len(threads) == 2
+    assert threading.current_thread() in threads
+
+
+@pytest.mark.parametrize("n_items", [0, 1, 2, 50])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_results_are_in_the_order_of_the_items(n_threads, n_items):
+    with row_threads(n_threads) as map_:
+        assert list(map_(lambda i: i * i, range(n_items))) == [i * i for i in range(n_items)]
+
+
+@pytest.mark.parametrize("failing", ["the caller", "another thread"])
+def test_after_an_error_no_thread_takes_another_item(no_thread_is_left, failing):
+    barrier, done = threading.Barrier(2, timeout=TIMEOUT), []
+
+    def work(item):
+        done.append(item)
+        if item < 2:
+            barrier.wait()  # both threads have an item
+        if (threading.current_thread() is threading.main_thread()) == (failing == "the caller"):
+            raise ZeroDivisionError
+        sleep(0.01)
+
+    def run():
+        with row_threads(2) as map_:
+            map_(work, range(1000))
+
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert len(done) < 1000
+
+
 def test_one_row_thread_is_the_callers(no_thread_is_left):
     with row_threads(1) as map_:
         threads = set(map_(lambda _: threading.current_thread(), range(3)))
