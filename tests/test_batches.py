@@ -63,7 +63,7 @@ def test_batches_that_make_up_all_rows_have_j_and_its_gradient_as_their_mean(iri
     for _ in range(2):
         for first in range(0, 150, 40):  # the last has 30 rows
             batches.gradient(slice(first, min(first + 40, 150)))
-        mean_J, mean_D = batches.mean()
+        mean_J, mean_D = batches.mean(start)
         assert_allclose(mean_J, J, rtol=1e-13)
         assert_allclose(mean_D, D, atol=1e-15)
         assert mean_D.dtype == np.float64
@@ -128,7 +128,7 @@ def test_steps_in_parts_are_those_of_the_whole_vector(rule, penalty, n_jobs):
             whole(steps.theta, steps.gradient(rows), 0.01, objective.penalty.proximal_step)
     assert_array_equal(batches.theta, steps.theta)
     assert_array_equal(in_parts.kept, whole.kept)
-    assert_array_equal(batches.mean()[1], steps.mean()[1])
+    assert_array_equal(batches.mean(theta)[1], steps.mean(theta)[1])
     assert np.abs(batches.theta - theta).max() > 0.01
 
 
@@ -253,7 +253,7 @@ def test_sparse_batches_are_those_of_the_same_dense_rows(n_features, few, monkey
         gradient = sparse.unrolled(sparse.gradient(rows))
         assert_allclose(gradient, dense.gradient(rows), rtol=0, atol=1e-14)
     assert_array_equal(sparse.unrolled(sparse.theta), theta)
-    assert_allclose(sparse.mean()[1], dense.mean()[1], rtol=0, atol=1e-14)
+    assert_allclose(sparse.mean(theta)[1], dense.mean(theta)[1], rtol=0, atol=1e-14)
 
 
 # -- another source of rows ----------------------------------------------------------------

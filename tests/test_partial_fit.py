@@ -452,3 +452,23 @@ def test_a_step_whose_square_overflows_is_made_without_a_warning():
     clf = BackpropClassifier((), 0.0, 0.0, solver=SGD(1.0)).partial_fit(X, y, classes=y)
     assert np.isfinite(clf.theta_[0]).all()
     assert np.array_equal(clf.predict(X), y)
+
+
+def test_a_single_batch_is_not_shuffled(iris):
+    X, y = iris
+    fits = [
+        BackpropClassifier((4,), solver=Adam(batch_size=M, shuffle=shuffle), random_state=0)
+        for shuffle in (False, True)
+    ]
+    plain, shuffled = (stream(clf, X, y, M, classes=[0, 1, 2]) for clf in fits)
+    for a, b in zip(plain.theta_, shuffled.theta_, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("batch_size", [7, M])
+def test_the_random_state_of_the_user_is_left_as_it_was(iris, batch_size):
+    X, y = iris
+    rng, other = np.random.RandomState(3), np.random.RandomState(3)
+    clf = BackpropClassifier((4,), solver=Adam(batch_size=batch_size), random_state=rng)
+    stream(clf, X, y, 50, classes=[0, 1, 2])
+    assert rng.randint(2**31) == other.randint(2**31)

@@ -156,18 +156,29 @@ class Batches:
         """A copy of a vector like `theta`, as float64 in the order of `Network.unroll`."""
         return reordered(self.network, theta, self.order, "C").astype(np.float64)
 
-    def mean(self) -> tuple[float, NDArray]:
+    def mean(self, theta: NDArray) -> tuple[float, NDArray]:
         """The mean of the estimates of J and its gradient since the last call, in float64.
 
         Estimates are weighted by their numbers of rows. Each was computed at the theta of its
         batch, so the mean over a pass is close to J and its gradient if theta has hardly changed.
-        The penalty is that of the current theta.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+            The current parameters as `unrolled` returns them, for the penalty.
+
+        Returns
+        -------
+        cost : float
+            The mean cost of the batches and the smooth part of the penalty.
+        gradient : ndarray of shape (n_parameters,)
+            The mean gradient, with that of the smooth part of the penalty.
         """
         cost = self._cost / self._n_added
         gradient = self.unrolled(self._total) / self._n_added
         self._total.fill(0.0)
         self._cost, self._n_added = 0.0, 0
-        return self._unrolled_penalty.add_smooth(self.unrolled(self.theta), cost, gradient)
+        return self._unrolled_penalty.add_smooth(theta, cost, gradient)
 
 
 def reordered(

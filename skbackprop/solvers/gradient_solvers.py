@@ -170,7 +170,7 @@ class StochasticSolver(GradientSolver):
             self._epoch(batches, run, progress.cancellation)
             theta = batches.unrolled(batches.theta)
             previous = iterate.loss
-            iterate = Iterate.of(theta, objective, *batches.mean(), estimated=True)
+            iterate = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
             if progress.may_end(iterate):
                 iterate = progress.evaluate(theta)
             elif (progress.n_iter + 1) % evaluate_every == 0:
@@ -209,11 +209,13 @@ class StochasticSolver(GradientSolver):
             The sum of their weights.
         """
         learning_rate = learning_rate_of(self.learning_rate)
+        # The first call draws the initial theta. A copy takes a tenth of a short call's time.
+        draws = not run.rows_seen or self._shuffles(n_rows) or np.any(self.dropout)
         return replace(
             run,
             step=self.step_rule().after(run.step),
             rate=learning_rate.after_step(run.rate, run.n_steps, run.n_total),
-            random_state=_copy_of(run.random_state),
+            random_state=_copy_of(run.random_state) if draws else run.random_state,
             rows_seen=run.rows_seen + n_rows,
             weight_seen=run.weight_seen + weight,
         )
@@ -247,7 +249,8 @@ class StochasticSolver(GradientSolver):
             batches = Batches(objective, theta, self.batch_size)
             run.adopt(batches)
             self._epoch(batches, run, cancellation)
-            theta, (loss, gradient) = batches.unrolled(batches.theta), batches.mean()
+            theta = batches.unrolled(batches.theta)
+            loss, gradient = batches.mean(theta)
             loss = loss if np.isfinite(theta).all() else np.nan
             return Iterate.of(theta, objective, loss, gradient, estimated=True)
 
@@ -255,10 +258,14 @@ class StochasticSolver(GradientSolver):
         self, n_rows: int, random_state: np.random.RandomState
     ) -> Iterator[tuple[slice | NDArray, int]]:
         """The rows of each batch, and their number."""
-        order = random_state.permutation(n_rows) if self.shuffle else None
+        order = random_state.permutation(n_rows) if self._shuffles(n_rows) else None
         for start in range(0, n_rows, self.batch_size):
             rows = slice(start, min(start + self.batch_size, n_rows))
             yield rows if order is None else order[rows], rows.stop - rows.start
+
+    def _shuffles(self, n_rows: int) -> bool:
+        """Whether an epoch shuffles its rows; within a single batch their order has no effect."""
+        return self.shuffle and n_rows > self.batch_size
 
 
 @dataclass
