@@ -38,6 +38,7 @@ COLOURS = {
     "scikit-learn": "#E69F00",
     "PyTorch": "#B0558F",
     "our default L-BFGS": "#0072B2",
+    "our short one-cycle Adam": "#56B4E9",
     "our one-cycle Adam": "#009E73",
     "scikit-learn's Adam": "#E69F00",
     "PyTorch's Adam": "#B0558F",
