@@ -1,6 +1,7 @@
 """Every source of rows gives the same J, the same gradient and the same end of a fit."""
 
 import importlib
+import importlib.util
 import sys
 from functools import partial
 
@@ -133,7 +134,16 @@ def balanced_factors(y, w):
     return w.sum() / (10 * np.array([w[y == k].sum() for k in range(10)]))
 
 
-def test_number_weight_and_rows_at_hand_are_those_of_the_array(source, data):
+@pytest.fixture(params=["samples in memory", "samples in partitions"])
+def samples(request, monkeypatch):
+    """Whether samples of rows in partitions come into memory."""
+    if request.param == "samples in partitions":
+        if importlib.util.find_spec("dask") is None:
+            pytest.skip("Dask is the extra 'dask'")
+        monkeypatch.setattr("skbackprop.dask.rows.SAMPLE_BYTES", 0)
+
+
+def test_number_weight_and_rows_at_hand_are_those_of_the_array(source, data, samples):
     _, rows = sources_of(*source)
     X, y, w = data
     factors = balanced_factors(y, w)
@@ -155,7 +165,7 @@ def test_number_weight_and_rows_at_hand_are_those_of_the_array(source, data):
             assert_allclose(found.sample_weight, wanted.sample_weight, rtol=1e-13)
 
 
-def test_one_row_in_several_adds_up_to_the_same(source, data):
+def test_one_row_in_several_adds_up_to_the_same(source, data, samples):
     network, rows = sources_of(*source)
     X, y, w = data
     expected = weigh_classes(RowBlock(X, y, w), balanced_factors(y, w), "training").take(
@@ -168,6 +178,22 @@ def test_one_row_in_several_adds_up_to_the_same(source, data):
     close(found.cost, sums.cost, 1e-12)
     close(found.weight, sums.weight, 1e-12)
     close(found.gradient, sums.gradient, 1e-12)
+
+
+def test_few_rows_of_partitions_come_into_memory(source, data, monkeypatch):
+    _, rows = sources_of(*source)
+    some = rows.every_nth(5)
+    assert isinstance(some, ArrayRows)
+    if isinstance(rows, ArrayRows):
+        return
+    n_rows, n_features = data[0].shape
+    size = -(-n_rows // 5) * n_features * 8
+    for limit, few in ((size, True), (size - 1, False)):
+        monkeypatch.setattr("skbackprop.dask.rows.SAMPLE_BYTES", limit)
+        assert isinstance(rows.every_nth(5), ArrayRows) == few
+    assert rows.every_nth(5).n_rows == some.n_rows
+    # float32 takes half the memory.
+    assert isinstance(rows.astype(np.float32).every_nth(5), ArrayRows)
 
 
 def test_a_fit_that_converges_ends_at_the_same_cost(source, reference):

@@ -158,7 +158,7 @@ class_weight, warm_start : object
             partitions, held_out = self._set_aside(labels, partitions, scheduler, rng)
         dtype = np.result_type(*(fact.dtype for fact in facts))
         weighted = sample_weight is not None or self.class_weight is not None
-        source = partial(self._rows, labels, scheduler, dtype, weighted)
+        source = partial(self._rows, examples, scheduler, dtype, weighted)
         training = source(partitions, "training")
         if held_in_memory is not None:
             block = weigh_classes(held_in_memory, training.factors, "validation")
@@ -208,7 +208,7 @@ class_weight, warm_start : object
 
     def _rows(
         self,
-        labels: Labels,
+        examples: Examples,
         scheduler: Threads | Cluster,
         dtype: np.dtype,
         weighted: bool,
@@ -217,6 +217,7 @@ class_weight, warm_start : object
         factors: NDArray | None = None,
     ) -> PartitionedRows:
         """A source of rows, weighted by class; the training rows determine the factors."""
+        labels = examples.labels
         weights = _totals(labels, partitions, scheduler, weigh=True)
         check_weights(weights.sum(axis=1), len(partitions), f"sample_weight of the {name} rows")
         # One example for each class, with the weight of all its examples.
@@ -226,7 +227,14 @@ class_weight, warm_start : object
         weight = np.sum(np.asarray(weigh_classes(classes, factors, name).sample_weight))
         n_rows = sum(partition.n_rows for partition in partitions)
         return PartitionedRows(
-            tuple(partitions), scheduler, float(weight / n_rows), dtype, factors, weighted
+            tuple(partitions),
+            scheduler,
+            float(weight / n_rows),
+            dtype,
+            examples.network.layer_sizes[0],
+            resolve_n_jobs(self.n_jobs),
+            factors,
+            weighted,
         )
 
     def _no_partial_fit(self):

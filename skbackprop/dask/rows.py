@@ -17,6 +17,10 @@ from skbackprop.partitions import Job, concatenated
 from skbackprop.rows import ArrayRows, BlockFunction, RowBlock
 from skbackprop.threads import single_threaded_blas
 
+# Memory for a sample of the rows in this process: passes over it need no messages, and partitions
+# are not read again.
+SAMPLE_BYTES = 2**26
+
 
 class Partition(NamedTuple):
     """A partition of the rows.
@@ -53,6 +57,10 @@ class PartitionedRows:
         The mean weight of all rows.
     dtype : dtype
         The precision of the arithmetic.
+    n_features : int
+        Number of features.
+    n_threads_here : int
+        Number of threads for a sample of the rows in this process.
     factors : ndarray of shape (n_classes,), optional
         The factor for the weights of each class.
     weighted : bool, default=False
@@ -67,6 +75,8 @@ class PartitionedRows:
     scheduler: Threads | Cluster
     mean_weight: float
     dtype: np.dtype
+    n_features: int
+    n_threads_here: int
     factors: NDArray | None = None
     weighted: bool = False
     step: int = 1
@@ -97,14 +107,20 @@ class PartitionedRows:
         """The same rows: the scheduler decides the number of threads."""
         return self
 
-    def every_nth(self, n: int) -> "PartitionedRows":
-        """One in n rows, the same ones as for an array."""
-        return replace(self, step=self.step * n)
+    def every_nth(self, n: int) -> "PartitionedRows | ArrayRows":
+        """One in n rows, the same ones as for an array; in memory if they are few."""
+        some = replace(self, step=self.step * n)
+        if some.n_rows * some.n_features * some.dtype.itemsize > SAMPLE_BYTES:
+            return some
+        return ArrayRows(some._gathered(), some.mean_weight, some.dtype, some.n_threads_here)
 
     def gather(self, n: int) -> RowBlock:
         """At most n rows in memory, the same ones as for an array."""
-        some = self.every_nth(ceil(self.n_rows / n) | 1)
-        blocks = some._each(_copied)
+        return replace(self, step=self.step * (ceil(self.n_rows / n) | 1))._gathered()
+
+    def _gathered(self) -> RowBlock:
+        """All rows in memory, with weights relative to `mean_weight`."""
+        blocks = self._each(_copied)
         return RowBlock(*(concatenated(parts) for parts in zip(*blocks, strict=True)))
 
     @contextmanager

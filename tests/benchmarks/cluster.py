@@ -1,4 +1,4 @@
-"""One cost and gradient on worker processes: the constants of the guide's cost model, and a check.
+"""Fits and evaluations on worker processes: the constants of the guide's cost model, and a check.
 
 The constants are taken from one process and from clusters of one and of two workers: hardly any
 rows show the latency, a large network what theta and the gradients cost on their way. What the
@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import data
 import numpy as np
-from peers import LAMBDA
+from peers import LAMBDA, silently
 from settings import Settings
 from timing import Comparison, Contestant, compare, in_turn
 
-from skbackprop import Network, Objective
+from skbackprop import BackpropClassifier, Network, Objective
 
 BENCHMARK = "one cost and gradient on {} of a Dask cluster"
 MODEL = "the cost model of a Dask cluster"
@@ -63,6 +63,7 @@ def run(settings: Settings) -> Iterator[Comparison]:
                 compute[n_workers, str(problem)] = median(rows[0].theirs)
                 yield from rows
             if n_workers == 2:
+                yield from fits(settings, client, mnist)
                 many = data.Problem("random", np.tile(tiny.X, (50, 1)), np.tile(tiny.y, 50), (5,))
                 yield from beside_one_process(settings, client, many, n_workers, 100)
                 for delay in DELAYS:
@@ -118,6 +119,31 @@ def delay_messages(delay: float) -> None:
 
     later.original = write
     TCP.write = later if delay else write
+
+
+def fits(settings: Settings, client, problem: data.Problem) -> list[Comparison]:
+    """The same iterations from the same start, on rows that the workers hold."""
+    import dask.array as da
+    from distributed import wait
+
+    from skbackprop.dask import DaskBackpropClassifier
+
+    n_iter = settings.iterations(50)
+    options = {"max_iter": n_iter, "tol": 0.0, "random_state": 0}
+    here = BackpropClassifier(problem.hidden, LAMBDA, n_jobs=2, **options)
+    there = DaskBackpropClassifier(problem.hidden, LAMBDA, client=client, **options)
+    size = -(-len(problem.y) // 2)
+    X = da.from_array(problem.X, chunks=(size, problem.X.shape[1]))
+    X, y = client.persist([X, da.from_array(problem.y, chunks=size)])
+    wait([X, y])
+    contestants = [
+        Contestant("ours", lambda: silently(there.fit, X, y)),
+        Contestant("one process, threads: 2", lambda: silently(here.fit, problem.X, problem.y)),
+    ]
+    times = in_turn(contestants, settings.rounds(3), at_least=settings.at_least)
+    note = f"J = {there.loss_:.6g} and {here.loss_:.6g}"
+    what = f"{problem}, iterations: {n_iter}"
+    return list(compare("a fit on 2 workers of a Dask cluster", what, times, note))
 
 
 def evaluation(client, problem: data.Problem, n_partitions: int) -> tuple[Objective, np.ndarray]:
