@@ -1,21 +1,30 @@
 """What all tests share."""
 
+import gc
 import sys
 from time import monotonic, sleep
 
 import pytest
 from hypothesis import settings
-from sklearn.datasets import load_iris
-from sklearn.preprocessing import StandardScaler
 
 # The same examples in every run: a failure is the code's, and can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 
 
+def pytest_collection_finish():
+    # What is imported by now stays to the end: the garbage collector need not search it.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def iris():
     """The rows of iris, scaled, and their classes."""
+    # Here, because the process that only hands the tests to others reads this file, too.
+    from sklearn.datasets import load_iris
+    from sklearn.preprocessing import StandardScaler
+
     X, y = load_iris(return_X_y=True)
     return StandardScaler().fit_transform(X), y
 

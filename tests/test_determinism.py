@@ -88,9 +88,10 @@ def test_memory_or_a_file(tmp_path, m, n, order):
 @pytest.mark.parametrize("make", [np.ascontiguousarray, np.asfortranarray, csr_matrix])
 @pytest.mark.parametrize("solver", ["lbfgs", BFGS(head_start=False), "sgd"], ids=str)
 def test_any_number_of_threads(make, solver):
-    X, y = examples(12_000, 180)  # large enough for threads
+    X, y = examples(9500, 60)
     X = make(X)
-    fits = [network(solver, max_iter=2, n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2, 5)]
+    clf = network(solver, max_iter=2).set_params(hidden_layer_sizes=14)  # enough for threads
+    fits = [clone(clf).set_params(n_jobs=n_jobs).fit(X, y) for n_jobs in (1, 2, 5)]
     expected = bits(fits[0], X)
     assert all(bits(clf, X) == expected for clf in fits[1:])
 

@@ -180,8 +180,9 @@ def test_pipelines_and_searches_are_opened(how, wrapped, raw_iris):
     assert [t.get_text() for t in units.ax_.get_yticklabels()] == list(X.columns)
 
     # An example goes through the steps before the classifier, as in `predict`.
-    for row in (X.iloc[[60]], X.iloc[60]):
-        diagram = draw(NetworkDisplay.from_estimator(estimator, row))
+    frame = draw(NetworkDisplay.from_estimator(estimator, X.iloc[[60]]))
+    series = NetworkDisplay.from_estimator(estimator, X.iloc[60])
+    for diagram in (frame, series):
         assert {*X.columns, *clf.classes_} <= {t.get_text() for t in diagram.ax_.texts}
         h = diagram.units_[-1].get_array()
         assert_allclose(h / h.sum(), estimator.predict_proba(X.iloc[[60]])[0])

@@ -15,8 +15,8 @@ from skbackprop.rows import ArrayRows, RowBlock, is_mapped
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="a process' own memory is read from /proc"
 )
-FILE_MB = 160
-BOUND_MB = 60
+FILE_MB = 96
+BOUND_MB = 48
 
 # A fit and a prediction in a process of its own, which says how much memory they took beyond what
 # was there before; pages of a mapped file are not its own, the system may drop them at any time.

@@ -97,7 +97,7 @@ class Work:
         self.begun.set()
         self.asked = wait_for(lambda: cancellation.requested)
         self.while_ending()
-        sleep(0.05)
+        sleep(0.01)
         self.ended = True
         return self.end()
 

@@ -67,12 +67,13 @@ def assert_optimal(clf, X, y):
 @pytest.mark.parametrize("reg_lambda", [2.0, 10.0])
 def test_no_hidden_layer_is_l1_logistic_regression(cancer, reg_lambda):
     X, y = cancer
+    X = X[:, 1::2]  # fewer columns that are nearly the same, which saga is slow at
     ours = BackpropClassifier((), reg_lambda, penalty="l1", tol=1e-8).fit(X, y)
     theirs = l1_logistic_regression(reg_lambda).fit(X, y)
     np.testing.assert_allclose(ours.coefs_[0].T, theirs.coef_, atol=1e-5)
     np.testing.assert_allclose(ours.intercepts_[0], theirs.intercept_, atol=1e-5)
     np.testing.assert_array_equal(ours.coefs_[0].T == 0.0, theirs.coef_ == 0.0)
-    assert 5 < np.count_nonzero(ours.coefs_[0] == 0.0) < 30
+    assert 5 < np.count_nonzero(ours.coefs_[0] == 0.0) < 15
 
 
 def test_softmax_is_multinomial_l1_logistic_regression(wine):

@@ -1,6 +1,6 @@
 """Converted to ONNX, onnxruntime gives the labels and the probabilities of the estimator."""
 
-import subprocess
+import importlib
 import sys
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skbackprop
 from skbackprop import BackpropClassifier
 from skbackprop import onnx as skbackprop_onnx
 from skbackprop.activations import ACTIVATIONS
@@ -248,12 +249,13 @@ def test_an_activation_of_ones_own(monkeypatch):
     assert_same(clf, X, atol=1e-12)
 
 
-def test_without_skl2onnx_the_message_says_what_to_install():
-    code = (
-        "import sys; sys.modules['skl2onnx'] = None\n"
-        "import skbackprop.onnx\n"
-        "try: skbackprop.onnx.register()\n"
-        "except ImportError as error: print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert 'pip install ".[onnx]"' in done.stdout
+def test_without_skl2onnx_the_message_says_what_to_install(monkeypatch):
+    for module in [name for name in sys.modules if name.partition(".")[0] in ("onnx", "skl2onnx")]:
+        monkeypatch.setitem(sys.modules, module, None)
+    # As imported for the first time; what is there is put back.
+    monkeypatch.delitem(sys.modules, "skbackprop.onnx")
+    monkeypatch.setattr(skbackprop, "onnx", skbackprop_onnx)
+    again = importlib.import_module("skbackprop.onnx")
+    assert again is not skbackprop_onnx
+    with pytest.raises(ImportError, match=r'pip install "\.\[onnx\]"'):
+        again.register()

@@ -4,6 +4,7 @@ import signal
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from time import monotonic, sleep
 
 import numpy as np
@@ -20,10 +21,15 @@ from skbackprop.threads import resolve_n_jobs, row_threads, single_threaded_blas
 TIMEOUT = 30  # seconds, for threads that wait for each other
 
 
+@cache
+def blas_libraries():
+    """Found once: looking for all loaded libraries takes milliseconds."""
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
 def blas_threads():
     """The numbers of threads of the BLAS libraries of this process."""
-    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    return {library.num_threads for library in libraries}
+    return {library.num_threads for library in blas_libraries()}
 
 
 def set_blas_threads(n_threads):
@@ -243,7 +249,7 @@ def outcome_of_a_fork(function):
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        sleep(0.005)
+        sleep(0.001)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
@@ -290,8 +296,9 @@ def test_a_fork_while_another_thread_holds_the_guard(two_blas_threads):
 
 
 @needs_fork
-def test_a_fork_while_another_thread_is_taking_the_guard(two_blas_threads):
+def test_a_fork_while_another_thread_is_taking_the_guard(two_blas_threads, monkeypatch):
     # Its lock is held by a thread that does not exist in the fork.
+    monkeypatch.setattr("skbackprop.threads.FORK_PATIENCE", 0.1)
     locked, released = threading.Event(), threading.Event()
 
     def lock():
@@ -361,12 +368,12 @@ def test_forks_while_other_threads_fit(two_blas_threads, no_thread_is_left):
         fits = [executor.submit(fit) for _ in range(2)]
         try:
             begun.wait()
-            outcomes = [outcome_of_a_fork(child) for _ in range(30)]
+            outcomes = [outcome_of_a_fork(child) for _ in range(10)]
         finally:
             over.set()
         for result in fits:
             result.result()
-    assert outcomes == [0] * 30
+    assert outcomes == [0] * 10
     assert blas_threads() == two_blas_threads
 
 
