@@ -409,7 +409,7 @@ def test_an_interrupt_at_any_time(iris, solver, params):
     assert clf.optimize_result_.status == "interrupted"
     # It has ended: no thread goes on with it.
     n_threads = threading.active_count()
-    time.sleep(0.1)
+    time.sleep(0.02)
     assert len(clf.loss_curve_) == clf.n_iter_
     assert threading.active_count() <= n_threads
     theta = clf.network_.unroll(clf.theta_)

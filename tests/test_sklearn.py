@@ -27,6 +27,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skbackprop import BackpropClassifier
 from skbackprop.solvers import SGD, Adam, TimeDecay
+from skbackprop.threads import resolve_n_jobs
 
 CHECKED = [
     BackpropClassifier(),
@@ -153,6 +154,13 @@ def test_grid_search_over_lambda_and_hidden_units(iris):
             params["hidden_layer_sizes"], reg_lambda=params["lambda"], random_state=0
         )
         np.testing.assert_allclose(cross_val_score(clf, X, y, cv=3).mean(), score)
+
+
+# Right after a search: on two processors its processes, with one thread each, go on for this.
+def test_n_jobs_none_does_not_oversubscribe_in_a_parallel_search():
+    with joblib.parallel_backend("loky", inner_max_num_threads=1):
+        n_jobs = joblib.Parallel(n_jobs=2)(joblib.delayed(resolve_n_jobs)(None) for _ in range(2))
+    assert n_jobs == [1, 1]
 
 
 # A lambda of 1000 is among those searched: it is rightly warned of.

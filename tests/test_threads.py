@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 import numpy as np
 import pytest
-from joblib import Parallel, cpu_count, delayed, parallel_backend
+from joblib import cpu_count
 from numpy.testing import assert_array_equal
 from problems import random_problem
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -570,12 +570,6 @@ def test_n_jobs_none_is_what_the_blas_may_use(two_blas_threads):
         assert resolve_n_jobs(None) == expected
     with threadpool_limits(1, user_api="blas"):
         assert resolve_n_jobs(None) == 1
-
-
-def test_n_jobs_none_does_not_oversubscribe_in_a_parallel_search():
-    with parallel_backend("loky", inner_max_num_threads=1):
-        n_jobs = Parallel(n_jobs=2)(delayed(resolve_n_jobs)(None) for _ in range(2))
-    assert n_jobs == [1, 1]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 7, np.int64(3)], ids=repr)
