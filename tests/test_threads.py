@@ -322,6 +322,23 @@ def test_a_fork_while_another_thread_is_taking_the_guard(two_blas_threads, monke
 
 
 @needs_fork
+def test_a_fork_waits_until_no_thread_changes_the_limit(two_blas_threads):
+    locked, changed = threading.Event(), []
+
+    def change():
+        with single_threaded_blas._lock:
+            locked.set()
+            sleep(0.1)
+            changed.append(True)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    assert locked.wait(TIMEOUT)
+    assert outcome_of_a_fork(lambda: 0 if changed else 2) == 0
+    thread.join()
+
+
+@needs_fork
 # With one thread nearly all that happens is that the limit changes, with two that threads begin.
 @pytest.mark.parametrize(("n_threads", "n_forks"), [(1, 60), (2, 15)], ids=["1", "2"])
 def test_forks_while_another_thread_changes_the_limit(two_blas_threads, n_threads, n_forks):
