@@ -339,9 +339,8 @@ def test_a_fork_waits_until_no_thread_changes_the_limit(two_blas_threads):
 
 
 @needs_fork
-# With one thread nearly all that happens is that the limit changes, with two that threads begin.
-@pytest.mark.parametrize(("n_threads", "n_forks"), [(1, 60), (2, 15)], ids=["1", "2"])
-def test_forks_while_another_thread_changes_the_limit(two_blas_threads, n_threads, n_forks):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_forks_while_another_thread_changes_the_limit(two_blas_threads, n_threads):
     # OpenBLAS changes it under a lock, which would be locked for good in the child.
     over = threading.Event()
 
@@ -357,11 +356,11 @@ def test_forks_while_another_thread_changes_the_limit(two_blas_threads, n_thread
     thread = threading.Thread(target=limit)
     thread.start()
     try:
-        outcomes = [outcome_of_a_fork(child) for _ in range(n_forks)]
+        outcomes = [outcome_of_a_fork(child) for _ in range(10)]
     finally:
         over.set()
         thread.join()
-    assert outcomes == [0] * n_forks
+    assert outcomes == [0] * 10
     assert blas_threads() == two_blas_threads
 
 
