@@ -146,6 +146,17 @@ def _begin_row_thread(error_state: Any) -> None:
 
 
 @contextmanager
+def row_executor(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Context manager for an executor of `n_threads` threads with one BLAS thread each.
+
+    It waits at its end for tasks that are running. No thread outlives it.
+    """
+    begin = partial(_begin_row_thread, np.geterr())
+    with single_threaded_blas(), ThreadPoolExecutor(n_threads, initializer=begin) as executor:
+        yield executor
+
+
+@contextmanager
 def row_threads(n_threads: int) -> Iterator[Callable]:
     """Context manager for a ``map`` in `n_threads` threads with one BLAS thread each.
 
@@ -157,9 +168,7 @@ def row_threads(n_threads: int) -> Iterator[Callable]:
         if n_threads == 1:
             yield map
             return
-        with ThreadPoolExecutor(
-            n_threads - 1, initializer=partial(_begin_row_thread, np.geterr())
-        ) as executor:
+        with row_executor(n_threads - 1) as executor:
             yield partial(_map_in_threads, executor, n_threads)
 
 

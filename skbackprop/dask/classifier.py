@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
 from operator import getitem
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import dask.array as da
 import numpy as np
@@ -21,6 +21,7 @@ from skbackprop.dask.collections import Parts, require_same_features
 from skbackprop.dask.rows import Partition, PartitionedRows
 from skbackprop.dask.schedulers import Cluster, Threads, as_task, scheduler_of
 from skbackprop.fitted import FEATURE_ATTRIBUTES
+from skbackprop.interrupts import Cancellation, shielded
 from skbackprop.labels import Labels
 from skbackprop.losses import LossName, OutputName
 from skbackprop.parameter_names import accepts_lambda
@@ -36,6 +37,8 @@ from skbackprop.preparation import (
 from skbackprop.rows import ArrayRows, RowBlock, check_weights
 from skbackprop.solvers import Solver, SolverName
 from skbackprop.threads import resolve_n_jobs
+
+T = TypeVar("T")
 
 
 class DaskBackpropClassifier(BackpropClassifier):
@@ -135,7 +138,30 @@ class_weight, warm_start : object
     # -- fitting ---------------------------------------------------------------------------
 
     def _sources(self, X, y, sample_weight, validation: tuple, rng: np.random.RandomState):
-        scheduler = scheduler_of(self.client, self.n_jobs)
+        def examine(scheduler: Threads | Cluster):
+            return self._examined(X, y, sample_weight, validation, rng, scheduler)
+
+        return self._scheduled(examine)
+
+    def _scheduled(self, work: Callable[[Threads | Cluster], T]) -> T:
+        """The result of ``work(scheduler)``, which Ctrl-C ends between two tasks."""
+
+        def run(cancellation: Cancellation) -> T:
+            with scheduler_of(self.client, self.n_jobs).running(cancellation) as scheduler:
+                return work(scheduler)
+
+        return shielded(run)
+
+    def _examined(
+        self,
+        X,
+        y,
+        sample_weight,
+        validation: tuple,
+        rng: np.random.RandomState,
+        scheduler: Threads | Cluster,
+    ) -> tuple[Examples, PartitionedRows, PartitionedRows | ArrayRows | None]:
+        """What `_sources` returns."""
         parts, facts = Parts.of(X, y, sample_weight).examined(scheduler)
         if not facts:
             raise ValueError("X has no rows: all partitions are empty.")
@@ -226,10 +252,11 @@ class_weight, warm_start : object
             factors = class_factors(self.class_weight, labels, classes)
         weight = np.sum(np.asarray(weigh_classes(classes, factors, name).sample_weight))
         n_rows = sum(partition.n_rows for partition in partitions)
+        mean_weight = float(weight / n_rows)
         return PartitionedRows(
             tuple(partitions),
-            scheduler,
-            float(weight / n_rows),
+            scheduler.idle(),
+            mean_weight,
             dtype,
             examples.network.layer_sizes[0],
             resolve_n_jobs(self.n_jobs),
@@ -318,9 +345,11 @@ class_weight, warm_start : object
             return super().score(X, y, sample_weight)
         check_is_fitted(self)
         model = self.to_local().set_params(n_jobs=1)
-        counted = Parts.of(X, y, sample_weight).map(_n_right, model)
-        found = scheduler_of(self.client, self.n_jobs).compute(counted)
-        right, weight = np.sum(found, axis=0)
+
+        def count(scheduler: Threads | Cluster) -> list[tuple[float, float]]:
+            return scheduler.compute(Parts.of(X, y, sample_weight).map(_n_right, model))
+
+        right, weight = np.sum(self._scheduled(count), axis=0)
         return float(right / weight)
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import ceil
 from operator import attrgetter, methodcaller
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from skbackprop.dask.schedulers import FAN_IN, Cluster, Threads
-from skbackprop.interrupts import Cancellation
+from skbackprop.interrupts import Cancellation, shielded
 from skbackprop.partitions import Job, concatenated
 from skbackprop.rows import ArrayRows, BlockFunction, RowBlock
 from skbackprop.threads import single_threaded_blas
@@ -20,6 +20,8 @@ from skbackprop.threads import single_threaded_blas
 # Memory for a sample of the rows in this process: passes over it need no messages, and partitions
 # are not read again.
 SAMPLE_BYTES = 2**26
+
+T = TypeVar("T")
 
 
 class Partition(NamedTuple):
@@ -67,8 +69,6 @@ class PartitionedRows:
         Whether there are weights, which may be zero.
     step : int, default=1
         Only one in `step` rows is used.
-    cancellation : Cancellation, optional
-        A request to end.
     """
 
     partitions: tuple[Partition, ...]
@@ -80,7 +80,6 @@ class PartitionedRows:
     factors: NDArray | None = None
     weighted: bool = False
     step: int = 1
-    cancellation: Cancellation = field(default_factory=Cancellation)
     # Runs from several starts follow each other: partitions already run in parallel.
     n_threads = 1
 
@@ -97,7 +96,9 @@ class PartitionedRows:
     @property
     def has_weight(self) -> bool:
         """Whether any row has a weight above 0."""
-        return not self.weighted or any(self._each(attrgetter("has_weight")))
+        if not self.weighted:
+            return True
+        return self._pass(lambda rows: any(rows._each(attrgetter("has_weight"))))
 
     def astype(self, dtype: DTypeLike) -> "PartitionedRows":
         """The same rows with arithmetic in another precision."""
@@ -120,40 +121,56 @@ class PartitionedRows:
 
     def _gathered(self) -> RowBlock:
         """All rows in memory, with weights relative to `mean_weight`."""
-        blocks = self._each(_copied)
+        blocks = self._pass(lambda rows: rows._each(_copied))
         return RowBlock(*(concatenated(parts) for parts in zip(*blocks, strict=True)))
 
     @contextmanager
     def running(self, cancellation: Cancellation | None = None) -> Iterator["PartitionedRows"]:
         """Context manager for passes that check for a request to end."""
+        if self.scheduler.cancellation:
+            yield self
+            return
         # Between two passes: the bits of a matrix product depend on the number of threads.
-        with single_threaded_blas():
-            yield replace(self, cancellation=cancellation or self.cancellation)
+        with (
+            single_threaded_blas(),
+            self.scheduler.running(cancellation or Cancellation()) as scheduler,
+        ):
+            yield replace(self, scheduler=scheduler)
 
     def add_up(self, function: BlockFunction) -> Any:
         """The sum of a function of blocks over all rows, in an order fixed by where they are."""
+        return self._pass(lambda rows: rows._add_up(function))
+
+    def _pass(self, task: Callable[["PartitionedRows"], T]) -> T:
+        """Run a task, in a direct call such that Ctrl-C does not interrupt Dask's own code."""
+        if self.scheduler.cancellation:
+            return task(self)
+
+        def run(cancellation: Cancellation) -> T:
+            with self.running(cancellation) as rows:
+                return task(rows)
+
+        return shielded(run)
+
+    def _add_up(self, function: BlockFunction) -> Any:
         sums, _ = self._tasks(methodcaller("add_up", function), added)
         while len(sums) > FAN_IN:
             groups = (sums[i : i + FAN_IN] for i in range(0, len(sums), FAN_IN))
             sums = [self.scheduler.task(added, group) for group in groups]
-        return added(self._compute(sums))
+        return added(self.scheduler.compute(sums))
 
     def _each(self, function: Callable[[ArrayRows], Any]) -> list:
         """The values of a function of the rows of each partition."""
         tasks, groups = self._tasks(function, list)
-        found = zip(groups, self._compute(tasks), strict=True)
+        found = zip(groups, self.scheduler.compute(tasks), strict=True)
         results = {i: r for group, rs in found for i, r in zip(group, rs, strict=True)}
         return [results[i] for i in sorted(results)]
-
-    def _compute(self, tasks: list) -> list:
-        self.cancellation.check()
-        return self.scheduler.compute(tasks, self.cancellation)
 
     def _tasks(
         self, function: Callable[[ArrayRows], Any], combine: Callable[[Iterable], Any]
     ) -> tuple[list, list[list[int]]]:
         """Tasks that combine the function's values over a group of partitions, and the groups."""
-        cancellation = self.scheduler.to_task(self.cancellation)
+        cancellation = self.scheduler.cancellation_in_tasks
         job = Job(function, self.factors, self.mean_weight, self.dtype, self.step, cancellation)
         parts, sizes, n_before = [], [], 0
         for X, coded, n_rows, picked in self.partitions:

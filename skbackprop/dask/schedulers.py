@@ -1,8 +1,10 @@
 """Schedulers for the tasks of a fit: threads of this process, or a cluster."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import wait
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from copy import copy
 from itertools import zip_longest
 from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
@@ -10,12 +12,13 @@ from uuid import uuid4
 
 import dask
 from dask import delayed
+from dask.callbacks import Callback
 from dask.delayed import Delayed
 
 from skbackprop.dask.placement import fair_places, groups_of
 from skbackprop.interrupts import Cancellation
 from skbackprop.partitions import Facts, as_floats
-from skbackprop.threads import resolve_n_jobs
+from skbackprop.threads import resolve_n_jobs, row_executor
 
 # Seconds between two checks whether the fit was interrupted.
 WAIT = 0.1
@@ -40,9 +43,33 @@ class Threads(NamedTuple):
     ----------
     n_threads : int
         Number of partitions that are processed at the same time.
+    cancellation : Cancellation, optional
+        A request to end, checked before each task of Dask.
+    executor : ThreadPoolExecutor, optional
+        The threads, which `running` opens.
     """
 
     n_threads: int
+    cancellation: Cancellation | None = None
+    executor: ThreadPoolExecutor | None = None
+
+    @contextmanager
+    def running(self, cancellation: Cancellation) -> Iterator["Threads"]:
+        """Context manager for computations that end with `Cancelled` on request.
+
+        It waits at its end for tasks that are running. No thread outlives it.
+        """
+        with row_executor(self.n_threads) as executor:
+            yield Threads(self.n_threads, cancellation, executor)
+
+    def idle(self) -> "Threads":
+        """The same scheduler before `running`."""
+        return Threads(self.n_threads)
+
+    @property
+    def cancellation_in_tasks(self) -> Cancellation | None:
+        """The request to end that tasks can check themselves."""
+        return self.cancellation
 
     def keep_rows(self, tasks: list[Delayed]) -> list[Delayed]:
         """The tasks unchanged: rows are not kept in memory."""
@@ -66,24 +93,30 @@ class Threads(NamedTuple):
 
     def persist(self, tasks: list[Delayed]) -> list[Delayed]:
         """Compute small results once and keep them in memory."""
-        return list(dask.persist(*tasks, **self._options))
+        return self._run(dask.persist, tasks)
 
-    def compute(self, tasks: list[Delayed], cancellation: Cancellation | None = None) -> list:
-        """The results of tasks, which themselves check for a cancellation."""
-        return list(dask.compute(*tasks, **self._options))
+    def compute(self, tasks: list[Delayed]) -> list:
+        """The results of tasks."""
+        return self._run(dask.compute, tasks)
 
-    def to_task(self, cancellation: Cancellation) -> Cancellation | None:
-        """The request to end that tasks check."""
-        return cancellation
-
-    @property
-    def _options(self) -> dict:
+    def _run(self, run: Callable, tasks: list[Delayed]) -> list:
         # Dask's configuration may name another scheduler, such as "synchronous" for debugging, or
         # still a client that was closed.
         scheduler = dask.config.get("scheduler", "threads")
         if scheduler in (None, "dask.distributed", "distributed"):
             scheduler = "threads"
-        return {"scheduler": scheduler, "num_workers": self.n_threads}
+        assert self.cancellation is not None
+        check = self.cancellation.check
+        before_each_task = Callback(pretask=lambda *_: check())._callback
+        options = {
+            "scheduler": scheduler,
+            "num_workers": self.n_threads,
+            # Beside those of the user, such as a progress bar.
+            "callbacks": [*Callback.active, before_each_task],
+        }
+        if scheduler == "threads":
+            options["pool"] = self.executor
+        return list(run(*tasks, **options))
 
 
 class Cluster:
@@ -97,10 +130,30 @@ class Cluster:
 
     def __init__(self, client: Any):
         self.client = client
+        self.cancellation: Cancellation | None = None
         self.kept: set[str] = set()  # keys
         self.places: dict[str, str] = {}  # the worker for each key of rows
         self.threads: dict[str, int] = {}
         self.looked = 0.0
+
+    @contextmanager
+    def running(self, cancellation: Cancellation) -> Iterator["Cluster"]:
+        """Context manager for computations that end with `Cancelled` on request."""
+        yield self._with(cancellation)
+
+    def idle(self) -> "Cluster":
+        """The same scheduler before `running`."""
+        return self._with(None)
+
+    def _with(self, cancellation: Cancellation | None) -> "Cluster":
+        same = copy(self)
+        same.cancellation = cancellation
+        return same
+
+    @property
+    def cancellation_in_tasks(self) -> None:
+        """None: a request to end does not reach the workers."""
+        return None
 
     def keep_rows(self, tasks: list[Delayed]) -> list:
         """Compute once and keep the results on the workers."""
@@ -156,6 +209,7 @@ class Cluster:
 
     def task(self, function: Callable, *arguments: Any, near: Any = None) -> Any:
         """Start a call, on the worker of the rows `near` as long as it exists."""
+        self._check_cancellation()
         self._require_client()
         place = None if near is None else self.places[near.key]
         pinned = {"workers": [place], "allow_other_workers": True} if place else {}
@@ -168,14 +222,14 @@ class Cluster:
         self.kept.update(task.key for task in tasks)
         return tasks
 
-    def compute(self, tasks: list, cancellation: Cancellation | None = None) -> list:
+    def compute(self, tasks: list) -> list:
         """The results of tasks; the wait ends after a cancellation or if the cluster is lost."""
         from distributed import CancelledError
 
         futures: list = []
         try:
             futures = self.client.compute(tasks)
-            return self._wait(self._results(futures), cancellation)
+            return self._wait(self._results(futures))
         except (CancelledError, OSError) as error:
             self._raise_cause({future.key for future in futures})
             raise RuntimeError(f"The cluster was lost, or the data on it: {error}") from error
@@ -192,15 +246,14 @@ class Cluster:
                     await future  # raises its error
         return found
 
-    def _wait(self, answer: Coroutine, cancellation: Cancellation | None = None) -> Any:
-        """The result of a coroutine of the client; the wait ends if the cluster is lost."""
+    def _wait(self, answer: Coroutine) -> Any:
+        """The result of a coroutine of the client; the wait ends as that of `compute`."""
         self._require_client()
         loop, patience = self.client.loop.asyncio_loop, Patience(self.client)
         future = asyncio.run_coroutine_threadsafe(answer, loop)
         try:
             while not wait([future], timeout=WAIT).done:
-                if cancellation:
-                    cancellation.check()
+                self._check_cancellation()
                 self._require_client()
                 patience.check()
             return future.result()
@@ -211,6 +264,10 @@ class Cluster:
             if not loop.is_closed():
                 future.cancel()
                 patience.end()
+
+    def _check_cancellation(self) -> None:
+        if self.cancellation:
+            self.cancellation.check()
 
     def _require_client(self) -> None:
         if self.client.status in ("closing", "closed"):
@@ -225,10 +282,6 @@ class Cluster:
                 if self.client.futures[known].status == "error":
                     Future(known, self.client).result()
             sleep(WAIT)  # the error may not have arrived yet
-
-    def to_task(self, cancellation: Cancellation) -> Cancellation | None:
-        """None: a request to end does not reach the workers."""
-        return None
 
 
 class Patience:
