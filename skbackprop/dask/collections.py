@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import dask
 import dask.array as da
 import numpy as np
 from dask import delayed, is_dask_collection
@@ -59,7 +60,10 @@ class Parts(NamedTuple):
                 value = value.rechunk({1: -1})
             if isinstance(value, da.Array) and key != "X" and _knows_rows(value, X):
                 value = value.rechunk({0: X.chunks[0]})
-            columns[key] = list(np.ravel(value.to_delayed()))
+            # Where few of the columns of Parquet files are read, Dask would merge partitions, and
+            # those of y were no longer those of X.
+            with dask.config.set({"optimization.tune.active": False}):
+                columns[key] = list(np.ravel(value.to_delayed()))
         numbers = {f"{key}{which}": len(parts) for key, parts in columns.items()}
         if len(set(numbers.values())) > 1:
             raise ValueError(f"Numbers of partitions differ: {numbers}.")
