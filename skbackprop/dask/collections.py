@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import dask
 import dask.array as da
 import numpy as np
 from dask import delayed, is_dask_collection
@@ -60,10 +59,13 @@ class Parts(NamedTuple):
                 value = value.rechunk({1: -1})
             if isinstance(value, da.Array) and key != "X" and _knows_rows(value, X):
                 value = value.rechunk({0: X.chunks[0]})
-            # Where few of the columns of Parquet files are read, Dask would merge partitions, and
-            # those of y were no longer those of X.
-            with dask.config.set({"optimization.tune.active": False}):
-                columns[key] = list(np.ravel(value.to_delayed()))
+            if hasattr(value, "simplify"):
+                # A dataframe, whose file is read without the other columns. Further optimisations
+                # would merge partitions of few columns: those of y were no longer those of X.
+                parts = value.simplify().to_delayed(optimize_graph=False)
+            else:
+                parts = value.to_delayed()
+            columns[key] = list(np.ravel(parts))
         numbers = {f"{key}{which}": len(parts) for key, parts in columns.items()}
         if len(set(numbers.values())) > 1:
             raise ValueError(f"Numbers of partitions differ: {numbers}.")
