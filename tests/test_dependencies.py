@@ -7,14 +7,20 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-OLDEST = Path(__file__).resolve().parent.parent / ".ci" / "oldest.txt"
+CI = Path(__file__).resolve().parent.parent / ".ci"
+OLDEST, OLDEST_DASK = CI / "oldest.txt", CI / "oldest-dask.txt"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 if not OLDEST.exists():
     pytest.skip("the oldest versions are listed in a checkout", allow_module_level=True)
 
-LINES = [line.partition("#")[0].strip() for line in OLDEST.read_text().splitlines()]
-OLDEST_TESTED = [Requirement(line) for line in LINES if line]
+
+def pins(path):
+    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
+    return [Requirement(line) for line in lines if line]
+
+
+OLDEST_TESTED = pins(OLDEST)
 REQUIRED = [Requirement(line) for line in requires("skbackprop")]
 
 
@@ -40,3 +46,14 @@ def test_the_lower_bound_is_tested(required):
     versions = [oldest(required.name, python) for python in PYTHONS]
     assert versions[0] == Version(bound.version)
     assert versions == sorted(versions)
+
+
+def test_the_lower_bounds_of_dask_are_tested():
+    tested = {pin.name: str(pin.specifier) for pin in pins(OLDEST_DASK) if pin.marker is None}
+    required = [r for r in REQUIRED if r.marker and r.marker.evaluate({"extra": "dask"})]
+    assert {r.name for r in required} == {"dask", "distributed"}
+    for requirement in required:
+        (bound,) = requirement.specifier
+        (pin,) = Requirement(f"{requirement.name}{tested[requirement.name]}").specifier
+        assert (bound.operator, pin.operator) == (">=", "==")
+        assert Version(bound.version) == Version(pin.version)
