@@ -123,7 +123,7 @@ class ChangeOfVariables(NamedTuple):
 
 
 def change_of_variables(
-    objective: Objective, theta: NDArray, features: LayerChange, *, mix_outputs: bool = True
+    objective: Objective, theta: NDArray, features: LayerChange, *, mix_outputs: bool
 ) -> ChangeOfVariables:
     """Estimate the change of variables of an objective at a theta.
 
@@ -135,7 +135,7 @@ def change_of_variables(
         The parameters at which activations and deltas are evaluated.
     features : LayerChange
         mu and P of the first layer from `feature_change`; they do not depend on theta.
-    mix_outputs : bool, default=True
+    mix_outputs : bool
         Whether to use Q. The penalty "l1" rules it out, because it depends on single weights.
 
     Returns

@@ -338,7 +338,8 @@ def test_nothing_is_mixed_where_it_would_cost_more_than_it_saves():
     X = np.zeros((5100, 5000), dtype=np.float32)
     X[np.arange(5000), np.arange(5000)] = 1.0
     objective = Objective(network, X, np.zeros(5100, int))
-    change = change_of_variables(objective, np.zeros(5001), feature_change(objective))
+    features = feature_change(objective)
+    change = change_of_variables(objective, np.zeros(5001), features, mix_outputs=True)
     unit = np.zeros(5001)
     unit[7] = 1.0
     theta = change.to_theta(unit)
@@ -460,3 +461,25 @@ def test_a_covariance_whose_eigenvalues_are_not_found_gives_no_preconditioner(mo
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.integers(0, 2, size=60)
     assert BackpropClassifier(3, random_state=0).fit(X, y).optimize_result_.success
+
+
+def test_a_layer_of_many_units_is_not_mixed_however_few_or_many_the_rows():
+    network = Network((1, 1100, 2))
+    for m in (5, 1200):
+        X = np.linspace(-1.0, 1.0, m)[:, np.newaxis]
+        objective = Objective(network, X, np.arange(m) % 2)
+        theta = network.initialize(random_state=0)
+        change = change_of_variables(objective, theta, LayerChange(), mix_outputs=True)
+        assert [layer.Q is not None for layer in change.layers] == [False, True]
+
+
+def test_features_that_vary_by_a_thousand_roundings_are_mixed():
+    x = 1.0 + 1e-4 * np.random.RandomState(0).standard_normal((1000, 2)).astype(np.float32)
+    objective = Objective(Network((2, 1)), x, np.arange(1000) % 2)
+    assert feature_change(objective).P is not None
+
+
+def test_a_negative_variance_which_is_rounding_is_none():
+    P = feature_preconditioner(np.diag([1.0, -0.05]))
+    # (0 + 0.01)^(-1/4) and (1 + 0.01)^(-1/4)
+    assert_allclose(P.matrix, np.diag([1.01**-0.25, 10**0.5]), rtol=1e-14)

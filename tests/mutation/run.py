@@ -19,6 +19,7 @@ import inspect
 import json
 import os
 import random
+import re
 import resource
 import signal
 import sys
@@ -111,7 +112,19 @@ def mutants(source):
             before, after = source.splitlines(), changed.splitlines()
             number = next(i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b)
             found[changed] = (number + 1, before[number].strip(), after[number].strip())
-    return sorted((*where, changed) for changed, where in found.items())
+    return sorted((*where, changed) for changed, where in found.items() if is_code(changed))
+
+
+def is_code(changed):
+    """Whether the changed source is Python, and its change one of an operator.
+
+    The star before keyword-only parameters and before an unpacked list is none.
+    """
+    try:
+        compile(changed, "changed", "exec")
+    except SyntaxError:
+        return False
+    return re.search(r"[(,] */,", changed) is None
 
 
 def functions_of(code):

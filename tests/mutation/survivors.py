@@ -31,14 +31,8 @@ SURVIVORS = {
     "workspace.py": [
         (
             "All layers have the same number of rows.",
-            (
-                "if n_rows == len(self.layers[0]):",
-                "if n_rows == len(self.layers[ -1]):",
-            ),
-            (
-                "if n_rows == len(self.layers[0]):",
-                "if n_rows == len(self.layers[ 1]):",
-            ),
+            ("if n_rows == len(self.layers[0]):", "if n_rows == len(self.layers[ -1]):"),
+            ("if n_rows == len(self.layers[0]):", "if n_rows == len(self.layers[ 1]):"),
             (
                 "if workspace.gradient.dtype != dtype or len(workspace.layers[0]) < n_rows:",
                 "if workspace.gradient.dtype != dtype or len(workspace.layers[ -1]) < n_rows:",
@@ -57,7 +51,10 @@ SURVIVORS = {
                 "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=False)):",
             ),
         ),
-        ("It is the last turn of the loop.", ("break", "continue")),
+        (
+            "It is the last turn of the loop.",
+            ("break", "continue"),
+        ),
         (
             "Only numbers beyond the largest float come here.",
             (
@@ -90,6 +87,53 @@ SURVIVORS = {
             (
                 "rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
                 "rounding = np.square((10.0 + m / 11.0) * eps * np.float64(abs(examples.X).max()))",
+            ),
+            (
+                "rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+                "rounding = np.square(( 11.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+            ),
+            (
+                "rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+                "rounding = np.square(( 9.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+            ),
+            (
+                "rounding = np.square((10.0 + m / 10.0) * eps * np.float64(abs(examples.X).max()))",
+                "rounding = np.square((10.0 + m / 9.0) * eps * np.float64(abs(examples.X).max()))",
+            ),
+        ),
+        (
+            "A sample size or a limit for speed: the change of variables is exact for any.",
+            ("FEATURE_ROWS = 5_000", "FEATURE_ROWS = 4999"),
+            ("FEATURE_ROWS = 5_000", "FEATURE_ROWS = 5001"),
+            ("ACTIVATION_ROWS = 2_000", "ACTIVATION_ROWS = 1999"),
+            ("ACTIVATION_ROWS = 2_000", "ACTIVATION_ROWS = 2001"),
+            ("MAX_MIXED = 1000", "MAX_MIXED = 1001"),
+            ("MAX_MIXED = 1000", "MAX_MIXED = 999"),
+            ("if delta.shape[1] <= MAX_MIXED", "if delta.shape[1] < MAX_MIXED"),
+            (
+                "if not mix or n > MAX_MIXED or not has_distinct_rows(examples, n + 1):",
+                "if not mix or n >= MAX_MIXED or not has_distinct_rows(examples, n + 1):",
+            ),
+        ),
+        (
+            "Both have the same length: there is one for each layer.",
+            (
+                "for layer, delta in zip(layers, deltas, strict=True)",
+                "for layer, delta in zip(layers, deltas, strict=False)",
+            ),
+        ),
+        (
+            "The mean is 0 on both sides, or as large as its rounding to the last digit.",
+            (
+                "return np.where(np.abs(mean) > np.sqrt(np.finfo(X.dtype).eps) * size, mean, 0.0)",
+                "return np.where(np.abs(mean) >= np.sqrt(np.finfo(X.dtype).eps) * size, mean, 0.0)",
+            ),
+        ),
+        (
+            "A copy that takes time, of the same numbers.",
+            (
+                "thetas = network.reshape(theta.astype(X.dtype, copy=False))",
+                "thetas = network.reshape(theta.astype(X.dtype, copy=True))",
             ),
         ),
     ],
