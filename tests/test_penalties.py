@@ -273,3 +273,10 @@ def test_penalty_alone_on_a_network_that_fits_nothing():
     Theta = problem.network.reshape(problem.theta)[0]
     D = problem.network.reshape(objective(problem.theta)[1])[0]
     assert_allclose(D[:, 1:], 2.0 / 4 * Theta[:, 1:], rtol=1e-15)
+
+
+def test_terms_are_compared_by_identity():
+    # A comparison of their masks would have no single truth.
+    term = term_of(0.3, 1.1)
+    assert term == term
+    assert term != term_of(0.3, 1.1)

@@ -86,15 +86,15 @@ class Method(NamedTuple):
     options : dict
         Options of the method, with its own convergence tests disabled: they use the solver's
         variables, and L-BFGS-B's ``ftol`` would stop silently far from the minimum.
-    head_start, change_of_variables, float32_stage : bool, default=True
+    head_start, change_of_variables, float32_stage : bool
         Whether to use these techniques.
     """
 
     name: str
     options: dict[str, Any]
-    head_start: bool = True
-    change_of_variables: bool = True
-    float32_stage: bool = True
+    head_start: bool
+    change_of_variables: bool
+    float32_stage: bool
 
 
 def stages(method: Method, objective: Objective, preparation: Preparation) -> Iterator[Stage]:
@@ -160,7 +160,7 @@ def descend_in_stages(
         # No progress from the result of the head start: use the original start.
         progress.resume()
         progress.start(start)
-        _, reason = _descend(method, last._replace(plain=True), start, progress, preparation)
+        _, reason = _descend(method, last, start, progress, preparation)
     if progress.running:
         progress.end(Status.FAILED, reason=reason)
 

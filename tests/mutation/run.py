@@ -63,7 +63,7 @@ TESTS = {
     "monitoring.py": ["progress", "monitoring", "early_stopping"],
     "objective.py": [*NUMERIC, "batches"],
     "rows.py": ["rows", "sources", "determinism"],
-    "solvers/stages.py": ["solvers", "precision", "change_of_variables"],
+    "solvers/stages.py": ["stages"],
 }
 
 # One replacement for each operator: the one nearest to it, and for comparisons also the opposite.

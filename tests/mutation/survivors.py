@@ -166,4 +166,10 @@ SURVIVORS = {
             ),
         ),
     ],
+    "penalties.py": [
+        (
+            "Nothing assigns to its fields; the decorator only forbids it.",
+            ("@dataclass(frozen=True, eq=False)", "@dataclass(frozen=False, eq=False)"),
+        ),
+    ],
 }
