@@ -33,7 +33,7 @@ def planned(objective, many_rows=True, **switched):
 
 
 @pytest.mark.parametrize(
-    "n_rows, expected",
+    ("n_rows", "expected"),
     [
         (6040, [100, 356, 1208]),  # 6040 = 99 * 61 + 1
         (6039, [356, 1208]),
@@ -281,7 +281,7 @@ def test_a_float64_start_is_not_evaluated_again_for_float32(descend):
 
 
 @pytest.mark.parametrize(
-    "points, n_evaluations",
+    ("points", "n_evaluations"),
     [
         ([START, LOWER], 2),  # the first is the start itself
         ([Tried(LOWER), LOWER], 2),
@@ -336,7 +336,7 @@ def test_what_float32_calls_a_small_fall_is_relative_to_j(descend):
 
 
 @pytest.mark.parametrize(
-    "n_rows, many_rows, penalty, expected",
+    ("n_rows", "many_rows", "penalty", "expected"),
     [
         (1000, True, "l2", True),
         (999, True, "l2", False),
