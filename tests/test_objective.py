@@ -22,6 +22,7 @@ from sklearn.preprocessing import scale
 
 from skbackprop import Network, Objective, check_gradient, numerical_gradient
 from skbackprop.dropout import dropout_masks, dropout_rates
+from skbackprop.objective import BlockSums, Costs, one_hot
 from skbackprop.rows import ArrayRows, RowBlock
 
 every_network = pytest.mark.parametrize("activations", HIDDEN_LAYERS, ids=hidden_id)
@@ -833,3 +834,31 @@ def test_theta_of_another_length_is_a_clear_error(shape):
         objective(np.zeros(shape))
     with pytest.raises(ValueError, match="26 unrolled"):
         objective.batch(np.zeros(shape), slice(None))
+
+
+# -- the parts of a sum -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("y", "n_outputs", "expected"),
+    [
+        ([2, 0], 3, [[0, 0, 1], [1, 0, 0]]),
+        ([1, 0], 2, [[0, 1], [1, 0]]),
+        ([1, 0], 1, [[1], [0]]),
+        ([[0.5, 0.25], [0, 1]], 2, [[0.5, 0.25], [0, 1]]),
+        ([[0.5], [1]], 1, [[0.5], [1]]),
+    ],
+)
+def test_targets_by_hand_new_or_in_a_given_array(y, n_outputs, expected):
+    y = np.array(y)
+    assert_array_equal(one_hot(y, n_outputs, np.float32), np.array(expected, np.float32))
+    out = np.full((2, n_outputs), np.nan)
+    assert one_hot(y, n_outputs, np.float64, out=out) is out
+    assert_array_equal(out, expected)
+
+
+def test_sums_are_added_entry_by_entry():
+    sums = BlockSums(2.0, 3.0, np.array([1.0, -1.0]))
+    added = sums.add_(BlockSums(0.5, 0.25, np.array([0.5, 4.0])))
+    assert (added.weight, added.cost, added.gradient.tolist()) == (2.5, 3.25, [1.5, 3.0])
+    assert Costs(2.0, 3.0).add_(Costs(0.5, 0.25)) == (2.5, 3.25)
