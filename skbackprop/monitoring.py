@@ -138,7 +138,7 @@ class Iterate(NamedTuple):
     ) -> "Iterate":
         """From the smooth part of J and its gradient, exact or estimated."""
         loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
-        gradient_max = float(np.abs(whole).max(initial=0.0))
+        gradient_max = float(np.abs(whole).max())
         return cls(theta, smooth_loss, gradient, loss, gradient_max, estimated, estimated)
 
 
