@@ -368,3 +368,10 @@ def test_l1_makes_a_weight_zero_and_leaves_the_log_odds_to_the_bias():
     bias, weight = progress.best.theta
     assert weight == 0.0
     assert bias == pytest.approx(np.log(share / (1.0 - share)), rel=1e-7)
+
+
+def test_float64_goes_on_from_where_float32_has_ended(descend):
+    """Only the head start is on other rows, so that its end may be no better than its start."""
+    progress, begun = descend(objective_of(300, dtype=np.float32), START, [HIGHER])
+    assert begun == [START, HIGHER]
+    assert progress.n_evaluations == 3
