@@ -250,8 +250,9 @@ def test_the_iterations_of_the_head_start_end_after_20(descend, line):
 
 
 def test_a_run_without_progress_does_not_exceed_max_iter(descend, line):
-    progress, begun = descend(line, START, [HIGHER] * 9, [LOWER] * 9, rule=(1e-9, 3, 3))
-    assert (progress.n_iter, begun) == (3, [START])
+    calls = [HIGHER] * 9, [LOWER] * 9
+    progress, begun = descend(line, START, *calls, rule=(1e-9, 3, 3), change_of_variables=True)
+    assert (progress.n_iter, len(begun)) == (3, 1)
     assert progress.status is Status.NO_CHANGE
 
 

@@ -62,8 +62,10 @@ TESTS = {
     "solvers/split_variables.py": ["split_variables"],
     "monitoring.py": ["progress"],
     "objective.py": [*NUMERIC, "batches"],
-    "rows.py": ["rows", "sources", "determinism"],
+    "rows.py": ["rows"],
     "solvers/stages.py": ["stages"],
+    "solvers/scipy_solvers.py": ["scipy_solvers", "docstrings"],
+    "solvers/gradient_solvers.py": ["gradient_solvers", "docstrings"],
 }
 
 # One replacement for each operator: the one nearest to it, and for comparisons also the opposite.

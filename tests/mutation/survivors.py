@@ -172,4 +172,36 @@ SURVIVORS = {
             ("@dataclass(frozen=True, eq=False)", "@dataclass(frozen=False, eq=False)"),
         ),
     ],
+    "solvers/stages.py": [
+        (
+            "It stands for the start, which is evaluated, and never minimised from.",
+            ("plain: bool = False", "plain: bool = True"),
+        ),
+        (
+            "A fall of J that is to the last digit as large as the limit.",
+            (
+                "gained = before - place.loss > ROUNDING * abs(before)",
+                "gained = before - place.loss >= ROUNDING * abs(before)",
+            ),
+            (
+                "flat = stage.least_fall is not None and fall < stage.least_fall * abs(accepted.loss)",
+                "flat = stage.least_fall is not None and fall <= stage.least_fall * abs(accepted.loss)",
+            ),
+        ),
+        (
+            "The trials that are left are at the accepted point: all are the same.",
+            (
+                "trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][-1:]",
+                "trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][- 0:]",
+            ),
+            (
+                "trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][-1:]",
+                "trials[:] = [trial for trial in trials if np.array_equal(trial[0], z)][- 2:]",
+            ),
+            (
+                "before, accepted = accepted.loss, trials[-1][1]",
+                "before, accepted = accepted.loss, trials[- 0][1]",
+            ),
+        ),
+    ],
 }
