@@ -22,7 +22,7 @@ from sklearn.preprocessing import scale
 
 from skbackprop import Network, Objective, check_gradient, numerical_gradient
 from skbackprop.dropout import dropout_masks, dropout_rates
-from skbackprop.objective import BlockSums, Costs, one_hot
+from skbackprop.objective import BlockSums, Cost, Costs, one_hot
 from skbackprop.rows import ArrayRows, RowBlock
 
 every_network = pytest.mark.parametrize("activations", HIDDEN_LAYERS, ids=hidden_id)
@@ -862,3 +862,20 @@ def test_sums_are_added_entry_by_entry():
     added = sums.add_(BlockSums(0.5, 0.25, np.array([0.5, 4.0])))
     assert (added.weight, added.cost, added.gradient.tolist()) == (2.5, 3.25, [1.5, 3.0])
     assert Costs(2.0, 3.0).add_(Costs(0.5, 0.25)) == (2.5, 3.25)
+
+
+def test_an_objective_from_rows_has_no_penalty_unless_one_is_given():
+    problem = random_problem()
+    plain = problem.objective()
+    assert (
+        Objective.from_rows(problem.network, plain.rows)(problem.theta)[0]
+        == plain(problem.theta)[0]
+    )
+
+
+def test_a_cost_needs_no_buffers():
+    problem = random_problem()
+    block = RowBlock(problem.X, problem.Y)
+    found = Cost(problem.network, problem.theta)(block)
+    assert found.weight == 7
+    assert_allclose(found.cost / 7, problem.reference()[0], rtol=1e-13)

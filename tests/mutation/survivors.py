@@ -144,6 +144,29 @@ SURVIVORS = {
                 "if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial=1.0) <= 1):",
                 "if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial= 0.0) <= 1):",
             ),
+            (
+                "if not (np.min(y, initial=0.0) >= 0 and np.max(y, initial=1.0) <= 1):",
+                "if not (np.min(y, initial= 1.0) >= 0 and np.max(y, initial=1.0) <= 1):",
+            ),
+        ),
+        (
+            "A copy that takes time, of the same numbers.",
+            (
+                'return y.astype(dtype, order="F", copy=False)',
+                'return y.astype(dtype, order="F", copy=True)',
+            ),
+            (
+                "thetas = network.reshape(theta.astype(X.dtype, copy=False))",
+                "thetas = network.reshape(theta.astype(X.dtype, copy=True))",
+            ),
+            (
+                "gradient = sums.gradient.astype(np.float64, copy=False)",
+                "gradient = sums.gradient.astype(np.float64, copy=True)",
+            ),
+            (
+                "thetas = self.network.reshape(self.theta.astype(X.dtype, copy=False))",
+                "thetas = self.network.reshape(self.theta.astype(X.dtype, copy=True))",
+            ),
         ),
     ],
     "rows.py": [
