@@ -71,8 +71,9 @@ def test_an_iteration_is_corrected_by_its_number():
         run.advance(iterate(loss))
     before = list(run.entries)
     run.correct(2, iterate(1.75, 0.5))
+    run.correct(1, iterate(2.25, 0.75))
     assert run.entries == [
-        before[0],
+        before[0]._replace(loss=2.25, gradient_max=0.75),
         before[1]._replace(loss=1.75, gradient_max=0.5),
         before[2],
     ]

@@ -227,4 +227,58 @@ SURVIVORS = {
             ),
         ),
     ],
+    "monitoring.py": [
+        (
+            "Nothing assigns to its fields; the decorator only forbids it.",
+            ("@dataclass(frozen=True)", "@dataclass(frozen=False)"),
+        ),
+        (
+            "A bound on the rounding of J, orders of magnitude below a fall that matters.",
+            (
+                "flat = 100.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)",
+                "flat = 101.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)",
+            ),
+            (
+                "flat = 100.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)",
+                "flat = 99.0 * np.finfo(self._objective.dtype).eps * abs(best.loss)",
+            ),
+        ),
+    ],
+    "solvers/gradient_solvers.py": [
+        (
+            "`new_run`, which alone makes a run, states it.",
+            ("n_total: int = 0", "n_total: int = -1"),
+            ("n_total: int = 0", "n_total: int = 1"),
+        ),
+        (
+            "The state is replaced by another, which can be set in both forms.",
+            ("other = np.random.RandomState(0)", "other = np.random.RandomState( 1)"),
+            (
+                "other.set_state(random_state.get_state(legacy=False))",
+                "other.set_state(random_state.get_state(legacy=True))",
+            ),
+        ),
+    ],
+    "solvers/scipy_solvers.py": [
+        (
+            "A sample size for speed: it decides only whether there is a head start.",
+            (
+                "many_rows = has_distinct_rows(objective.rows.gather(5 * MANY_ROWS), MANY_ROWS)",
+                "many_rows = has_distinct_rows(objective.rows.gather( 4 * MANY_ROWS), MANY_ROWS)",
+            ),
+            (
+                "many_rows = has_distinct_rows(objective.rows.gather(5 * MANY_ROWS), MANY_ROWS)",
+                "many_rows = has_distinct_rows(objective.rows.gather( 6 * MANY_ROWS), MANY_ROWS)",
+            ),
+        ),
+        (
+            "A gradient of exactly 0 has converged before SciPy looks at it.",
+            ('"gtol": 0.0,', '"gtol": -1.0,'),
+            ('return {"gtol": 0.0}', 'return {"gtol": -1.0}'),
+        ),
+        (
+            "Only a race of two threads could show it.",
+            ("concurrent = False", "concurrent = True"),
+        ),
+    ],
 }
