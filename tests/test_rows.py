@@ -787,3 +787,61 @@ def test_examples_are_not_copied_as_a_whole():
     sparse = random_problem(sparse=True)
     stored = sparse.objective().rows.examples.X
     assert np.shares_memory(csr_matrix(stored).data, sparse.X.data)
+
+
+# -- sizes of blocks, by hand ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype", "block_rows"),
+    [
+        ((784, 100, 10), np.float64, 1337),  # 8 MiB of features: 1337.5 rows of 784 * 8 bytes
+        ((784, 100, 10), np.float32, 2674),
+        ((10, 1000, 10), np.float64, 519),  # 4 MiB of activations: 519.1 rows of 1010 * 8 bytes
+        ((10, 1000, 10), np.float32, 1038),
+        ((2, 1), np.float64, 4096),
+        ((10, 10_000, 2), np.float64, 256),
+    ],
+    ids=str,
+)
+def test_a_block_just_fills_the_caches(sizes, dtype, block_rows):
+    # So many rows that blocks of equal size are as large as they may be.
+    n_rows = 2 * block_rows * (block_rows - 1) * (block_rows + 1)
+    assert partition(Network(sizes), n_rows, dtype)[0] == block_rows
+
+
+def test_blocks_of_sparse_rows_are_larger():
+    n_rows = 2 * 4095 * 4096 * 4097
+    assert partition(Network((784, 100, 10)), n_rows, sparse=True)[0] == 4096
+
+
+@pytest.mark.parametrize(
+    ("n_parameters", "n_lanes"),
+    # The gradients of all lanes have at most 2^23 entries, but there are two lanes or more.
+    [(2, 16), (2**19, 16), (2**19 + 1, 15), (2**21, 4), (2**22, 2), (2**23, 2), (2**24, 2)],
+)
+def test_the_number_of_lanes(n_parameters, n_lanes):
+    assert partition(Network((n_parameters - 1, 1)), 10**6)[1] == n_lanes
+
+
+def test_threads_are_worth_64_mib_of_products():
+    network = Network((511, 8))  # of 4096 parameters
+    for n_rows, dtype, large in [
+        (2048, np.float64, False),
+        (2049, np.float64, True),
+        (4096, np.float32, False),
+        (4097, np.float32, True),
+    ]:
+        rows = ArrayRows.of(RowBlock(np.zeros((n_rows, 511), dtype)))
+        assert rows.is_large(network) == large
+    # A block for each of two threads.
+    assert partition(network, 2048)[0] == 2048
+    assert partition(network, 2049)[0] == 1025
+
+
+def test_rows_are_compared_by_identity():
+    # A comparison of their arrays would have no single truth.
+    rows = numbered_rows(3)
+    assert rows == rows
+    assert rows != numbered_rows(3)
+    assert rows.n_threads == 1
