@@ -104,7 +104,7 @@ class PickedRows:
     def __getitem__(self, rows: slice | NDArray) -> "PickedRows":
         return PickedRows(self.X, self.rows[rows])
 
-    def astype(self, dtype: DTypeLike, copy: bool = True) -> NDArray:
+    def astype(self, dtype: DTypeLike) -> NDArray:
         """These rows as an array in memory."""
         return self.X[self.rows].astype(dtype, copy=False)
 

@@ -845,3 +845,20 @@ def test_rows_are_compared_by_identity():
     assert rows == rows
     assert rows != numbered_rows(3)
     assert rows.n_threads == 1
+
+
+@every_storage
+def test_picked_rows_are_cut_out_block_by_block(sparse):
+    X = np.arange(15.0).reshape(5, 3)
+    examples = RowBlock(csr_matrix(X) if sparse else X, np.arange(5), np.arange(5.0))
+    numbers = np.array([4, 0, 2])
+    picked = examples.pick(numbers)
+    assert (picked.X.shape, picked.X.dtype) == ((3, 3), np.float64)
+    rows = ArrayRows(picked, 1.0, np.dtype(np.float32))
+    for part in (slice(None), slice(1, 3), np.array([2, 0])):
+        block = rows.block(part)
+        assert block.X.dtype == np.float32
+        assert_array_equal(dense(block.X), X[numbers[part]])
+        assert_array_equal(block.y, numbers[part])
+        assert_array_equal(block.sample_weight, numbers[part])
+    assert np.shares_memory(picked.X.X, X) or sparse
