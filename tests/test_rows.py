@@ -861,4 +861,4 @@ def test_picked_rows_are_cut_out_block_by_block(sparse):
         assert_array_equal(dense(block.X), X[numbers[part]])
         assert_array_equal(block.y, numbers[part])
         assert_array_equal(block.sample_weight, numbers[part])
-    assert np.shares_memory(picked.X.X, X) or sparse
+    assert sparse or np.shares_memory(picked.X.X, X)
