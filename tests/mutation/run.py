@@ -249,6 +249,8 @@ class Measured:
 
     def pytest_runtest_logreport(self, report):
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            (self.folder / "failure").write_text(f"{report.nodeid}\n{report.longreprtext}")
 
     def pass_(self, session):
         """Whether the tests of a session pass; writes what was measured to files."""
@@ -292,7 +294,8 @@ class Module:
             measured = Measured(self.path, folder)
             same = self.source, self.source
             if not in_fork(lambda: swapped(functions, *same) and measured.pass_(session)):
-                pytest.exit("The tests fail without any change.", returncode=2)
+                failure = (Path(folder) / "failure").read_text()
+                pytest.exit(f"A test fails without any change: {failure}", returncode=2)
             contexts, seconds = measured.read()
         for number, before, after, changed in self.tried:
             reached_by = set(contexts.get(number, ()))
