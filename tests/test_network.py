@@ -341,3 +341,23 @@ def test_theta_must_have_n_parameters(shape):
         network.reshape(np.zeros(shape))
     with pytest.raises(ValueError, match="26 unrolled"):
         network.forward_propagate(np.zeros(shape), np.zeros((1, 3)))
+
+
+def test_automatic_epsilon_is_the_root_of_6_over_the_units_of_both_layers():
+    theta = Network((3, 5)).initialize(random_state=0)
+    epsilon = np.sqrt(6 / 8)
+    assert_array_equal(theta, np.random.RandomState(0).uniform(-epsilon, epsilon, 20))
+
+
+def test_networks_are_equal_where_they_are_the_same_function():
+    network = Network((3, 2, 2), "tanh")
+    assert network == Network([3, 2, 2], ["tanh"])
+    assert hash(network) == hash(Network([3, 2, 2], ["tanh"]))
+    others = [
+        Network((3, 1, 2), "tanh"),
+        Network((3, 2, 2)),
+        Network((3, 2, 2), "tanh", "softmax"),
+        Network((3, 2, 2), "tanh", loss="squared_error"),
+        (3, 2, 2),
+    ]
+    assert not any(network == other for other in others)
