@@ -9,6 +9,7 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from scipy.stats import kstest
 
 from skbackprop import Network
+from skbackprop.network import as_float
 
 GATES = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
@@ -361,3 +362,32 @@ def test_networks_are_equal_where_they_are_the_same_function():
         (3, 2, 2),
     ]
     assert not any(network == other for other in others)
+
+
+def test_back_propagation_needs_no_buffers():
+    network = Network((2, 3, 2, 1), "tanh")
+    theta = network.initialize(random_state=0)
+    thetas, X = network.reshape(theta), np.random.RandomState(0).standard_normal((5, 2))
+    found = []
+    for buffers in (None, [np.empty((5, 3)), np.empty((5, 2))]):
+        gradient = np.empty(network.n_parameters)
+        deltas = network.back_propagate(
+            thetas,
+            network.propagate(thetas, X),
+            np.ones((5, 1)),
+            out=network.reshape(gradient),
+            deltas=buffers,
+        )
+        found.append([gradient, *deltas])
+    assert all(given is used for given, used in zip(buffers, deltas[:-1], strict=True))
+    assert [delta.shape for delta in deltas] == [(5, 3), (5, 2), (5, 1)]
+    for without, with_buffers in zip(*found, strict=True):
+        assert_allclose(without, with_buffers, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(3, 3.0), (10**400, np.inf), (-(10**400), -np.inf)], ids=repr
+)
+def test_a_number_beyond_the_largest_float_is_infinite(value, expected):
+    assert as_float(value) == expected
+    assert np.isnan(as_float("3"))
