@@ -65,12 +65,57 @@ SURVIVORS = {
                 "return -math.inf if value < 0 else math.inf",
                 "return -math.inf if value < 1 else math.inf",
             ),
+            (
+                "return -math.inf if value < 0 else math.inf",
+                "return -math.inf if value <= 0 else math.inf",
+            ),
         ),
         (
             "The same product, slower.",
             (
                 "elif _has_few_entries(A) and not B.flags.c_contiguous:",
                 "elif _has_few_entries(A) and  B.flags.c_contiguous:",
+            ),
+            (
+                "multiply = np.multiply if A.shape[1] == 1 else np.matmul",
+                "multiply = np.multiply if A.shape[1] == 0 else np.matmul",
+            ),
+            (
+                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
+                "elif _has_few_entries(A) or not B.flags.c_contiguous:",
+            ),
+            (
+                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
+                "elif _has_few_entries(A) and  out.T.flags.c_contiguous:",
+            ),
+            (
+                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
+                "elif _has_few_entries(A) or not out.T.flags.c_contiguous:",
+            ),
+        ),
+        (
+            "The entries of a vector are all numbers, and no network has one parameter: all else is an error of shapes.",
+            (
+                "unrolled = len(theta_init) > 0 and np.ndim(theta_init[0]) == 0",
+                "unrolled = len(theta_init) > 0 and np.ndim(theta_init[ -1]) == 0",
+            ),
+            (
+                "unrolled = len(theta_init) > 0 and np.ndim(theta_init[0]) == 0",
+                "unrolled = len(theta_init) > 1 and np.ndim(theta_init[0]) == 0",
+            ),
+        ),
+        (
+            "Any of the types may be named.",
+            (
+                'raise ValueError(f"theta_init must hold real numbers; got entries of type {other[0]}.")',
+                'raise ValueError(f"theta_init must hold real numbers; got entries of type {other[ -1]}.")',
+            ),
+        ),
+        (
+            "There is only one.",
+            (
+                "theta = parts[0].astype(np.float64) if unrolled else self.unroll(parts)",
+                "theta = parts[ -1].astype(np.float64) if unrolled else self.unroll(parts)",
             ),
         ),
     ],
