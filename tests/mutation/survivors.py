@@ -118,6 +118,15 @@ SURVIVORS = {
                 "theta = parts[ -1].astype(np.float64) if unrolled else self.unroll(parts)",
             ),
         ),
+        (
+            "A rule for speed: both products are the same.",
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz < 1 * A.shape[1]"),
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz < 2 * A.shape[ 0]"),
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz < 2 / A.shape[1]"),
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz < 3 * A.shape[1]"),
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz <= 2 * A.shape[1]"),
+            ("return A.nnz < 2 * A.shape[1]", "return A.nnz >= 2 * A.shape[1]"),
+        ),
     ],
     "change_of_variables.py": [
         (
