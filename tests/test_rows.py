@@ -24,6 +24,7 @@ from skbackprop.rows import (
     average_weight,
     check_weights,
     has_distinct_rows,
+    is_mapped,
     partition,
 )
 from skbackprop.workspace import Workspace
@@ -862,3 +863,34 @@ def test_picked_rows_are_cut_out_block_by_block(sparse):
         assert_array_equal(block.y, numbers[part])
         assert_array_equal(block.sample_weight, numbers[part])
     assert sparse or np.shares_memory(picked.X.X, X)
+
+
+def test_selected_rows_are_copied_to_a_buffer_and_consecutive_ones_are_not():
+    X = np.arange(15.0).reshape(5, 3)
+    rows = ArrayRows.of(RowBlock(X, np.arange(5)))
+    room = rows.room(4)
+    assert (room.shape, room.dtype) == ((4, 3), np.float64)
+    chosen = rows.block(np.array([3, 1]), room).X
+    assert_array_equal(chosen, X[[3, 1]])
+    assert np.shares_memory(chosen, room)
+    assert np.shares_memory(rows.block(slice(1, 3), room).X, X)
+
+
+def test_there_is_no_buffer_where_rows_are_converted():
+    X = np.arange(15.0).reshape(5, 3)
+    rows = ArrayRows.of(RowBlock(X))
+    assert rows.astype(np.float32).room(4) is None
+    for other in (csr_matrix(X), np.asfortranarray(X), X[:, :2]):
+        assert ArrayRows.of(RowBlock(other)).room(4) is None
+
+
+def test_a_view_of_a_file_is_mapped(tmp_path):
+    X = np.memmap(tmp_path / "X", np.float64, "w+", shape=(5, 3))
+    assert all(is_mapped(view) for view in (X, X[1:], np.asarray(X)[::2]))
+    assert not any(is_mapped(other) for other in (np.array(X), np.ones(3)[1:], csr_matrix(X)))
+
+
+def test_rows_have_one_thread_unless_it_is_said_otherwise():
+    examples = RowBlock(np.zeros((2, 1)))
+    assert ArrayRows.of(examples).n_threads == 1
+    assert ArrayRows(examples, 1.0, np.dtype(np.float64)).n_threads == 1
