@@ -136,6 +136,7 @@ def test_the_two_parts_make_the_penalty_and_its_gradient(l1, l2):
     by_hand = 2.0 + sum(l2 * w_j**2 / 2 + l1 * abs(w_j) for w_j in w)
     J, D = whole(THETA)
     assert_allclose(J, by_hand, rtol=1e-14)
+    assert_allclose(term.add_value(THETA, 2.0), by_hand, rtol=1e-14)
     assert_allclose(D, numerical_gradient(lambda theta: whole(theta)[0], THETA), atol=1e-9)
     assert_array_equal(D[[0, 4]], 0.0)
 

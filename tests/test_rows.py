@@ -26,6 +26,7 @@ from skbackprop.rows import (
     has_distinct_rows,
     is_mapped,
     partition,
+    row_by_row,
 )
 from skbackprop.workspace import Workspace
 
@@ -894,3 +895,13 @@ def test_rows_have_one_thread_unless_it_is_said_otherwise():
     examples = RowBlock(np.zeros((2, 1)))
     assert ArrayRows.of(examples).n_threads == 1
     assert ArrayRows(examples, 1.0, np.dtype(np.float64)).n_threads == 1
+
+
+def test_rows_are_made_contiguous_and_those_that_are_stay():
+    X = np.arange(24.0).reshape(4, 6)
+    for rows in (X, X[1:], X[:, 1:3], X[::2], csr_matrix(X)):
+        assert row_by_row(rows) is rows
+    for rows in (X[:, ::2], X.T, X[::-1], np.broadcast_to(X[0], (4, 6))):
+        found = row_by_row(rows)
+        assert found.flags.c_contiguous
+        assert_array_equal(found, rows)

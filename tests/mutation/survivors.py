@@ -231,15 +231,34 @@ SURVIVORS = {
         (
             "The result is the same for any number of threads.",
             (
-                "cls, examples: RowBlock, n_threads: int = 1, mean_weight: float | None = None",
-                "cls, examples: RowBlock, n_threads: int = 2, mean_weight: float | None = None",
+                "if self.n_threads == 1 or not self.is_large(function.network):",
+                "if self.n_threads == 0 or not self.is_large(function.network):",
+            ),
+            (
+                "if self.n_threads == 1 or not self.is_large(function.network):",
+                "if self.n_threads == 2 or not self.is_large(function.network):",
+            ),
+            (
+                "with self.on_threads(1).running() as rows:",
+                "with self.on_threads( 2).running() as rows:",
+            ),
+            (
+                "map_ = workers.map if self.is_large(network) else map",
+                "map_ = workers.map if not self.is_large(network) else map",
             ),
         ),
         (
-            "A size for speed: any partition of the rows gives the same sum.",
+            "A copy that takes time, of the same numbers.",
             (
-                "block_rows = min(max(fitting, 256), 4096)",
-                "block_rows = min(max(fitting, 255), 4096)",
+                "return self.X[self.rows].astype(dtype, copy=False)",
+                "return self.X[self.rows].astype(dtype, copy=True)",
+            ),
+        ),
+        (
+            "Any power of two near the largest weight does.",
+            (
+                "scale = 2.0 ** (np.frexp(w.max())[1] - 1)",
+                "scale = 2.0 ** (np.frexp(w.max())[1] - 2)",
             ),
         ),
     ],
