@@ -899,7 +899,7 @@ def test_rows_have_one_thread_unless_it_is_said_otherwise():
 
 def test_rows_are_made_contiguous_and_those_that_are_stay():
     X = np.arange(24.0).reshape(4, 6)
-    for rows in (X, X[1:], X[:, 1:3], X[::2], csr_matrix(X)):
+    for rows in (X, X[1:], X[:, :5], X[::2], csr_matrix(X)):
         assert row_by_row(rows) is rows
     for rows in (X[:, ::2], X.T, X[::-1], np.broadcast_to(X[0], (4, 6))):
         found = row_by_row(rows)

@@ -261,6 +261,13 @@ SURVIVORS = {
                 "scale = 2.0 ** (np.frexp(w.max())[1] - 2)",
             ),
         ),
+        (
+            "An array that is contiguous as a whole is not copied in any case.",
+            (
+                "if issparse(X) or (X[:1].flags.c_contiguous and X.strides[0] >= X[:1].nbytes):",
+                "if issparse(X) or (X[:1].flags.c_contiguous and X.strides[0] > X[:1].nbytes):",
+            ),
+        ),
     ],
     "penalties.py": [
         (
