@@ -289,3 +289,15 @@ def test_a_source_of_rows_needs_only_its_documented_interface(iris, start, solve
         thetas.append(progress.best.theta)
     assert_array_equal(*thetas)
     assert np.abs(thetas[0] - start).max() > 0.01
+
+
+def test_only_many_sparse_batches_are_stored_by_columns():
+    def order(X, source=lambda rows: rows):
+        objective = Objective(Network((3, 1)), X, np.zeros(X.shape[0], int))
+        return Batches(objective.on(source(objective.rows)), np.zeros(4), 10).order
+
+    assert order(csr_array((81, 3))) == "F"
+    assert order(csr_array((80, 3))) == "C"  # 8 batches
+    assert order(np.zeros((81, 3))) == "C"
+    # A source of rows need not say whether they are sparse.
+    assert order(np.zeros((81, 3)), SingleRows) == "C"

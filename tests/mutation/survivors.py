@@ -361,4 +361,31 @@ SURVIVORS = {
             ("concurrent = False", "concurrent = True"),
         ),
     ],
+    "solvers/batches.py": [
+        (
+            "A size for speed: a step is the same in any parts.",
+            ("CACHED = 2**16", "CACHED = 2** 15"),
+            ("CACHED = 2**16", "CACHED = 2** 17"),
+            ("CACHED = 2**16", "CACHED = 2*16"),
+            ("CACHED = 2**16", "CACHED = 3**16"),
+        ),
+        (
+            "The result is the same for any number of threads.",
+            ("PARTS_FOR_THREADS = 8", "PARTS_FOR_THREADS = 7"),
+            ("PARTS_FOR_THREADS = 8", "PARTS_FOR_THREADS = 9"),
+            ("self._n_lanes = 1", "self._n_lanes = 2"),
+            (
+                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
+                "if len(parts) < PARTS_FOR_THREADS and workers is not None:",
+            ),
+            (
+                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
+                "if len(parts) > PARTS_FOR_THREADS and workers is not None:",
+            ),
+            (
+                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
+                "if not len(parts) >= PARTS_FOR_THREADS and workers is not None:",
+            ),
+        ),
+    ],
 }
