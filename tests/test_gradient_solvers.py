@@ -174,6 +174,28 @@ def test_a_run_is_resumed_where_it_was(solver):
     assert np.isfinite(iterate.loss)
 
 
+@pytest.mark.parametrize(
+    ("options", "draws"),
+    [
+        ({"batch_size": 9}, True),
+        ({"batch_size": 10}, False),  # a single batch
+        ({"batch_size": 9, "shuffle": False}, False),
+        ({"batch_size": 9, "shuffle": False, "dropout": 0.5}, True),
+    ],
+)
+def test_a_call_that_draws_has_its_own_random_state(options, draws):
+    method = Adam(**options)
+    first = method.new_run(np.random.RandomState(3))
+    second = method.resume(first, 10, 10.0)
+    assert second.random_state is not first.random_state  # the initial theta is drawn
+    third = method.resume(second, 10, 10.0)
+    assert (third.random_state is not second.random_state) == draws
+    before = third.random_state.get_state()[1:3]
+    method.partial_minimize(objective_of(), START, third, Cancellation())
+    (keys, place), (old_keys, old_place) = third.random_state.get_state()[1:3], before
+    assert (not np.array_equal(keys, old_keys) or place != old_place) == draws
+
+
 @STOCHASTIC
 def test_parameters_that_are_not_finite_have_no_cost(solver):
     method = solver(Recorded(np.inf))
@@ -185,7 +207,7 @@ def test_parameters_that_are_not_finite_have_no_cost(solver):
 def test_the_state_of_a_step_is_reordered_with_the_batches():
     turned = []
     step = SimpleNamespace(reorder=lambda turn: turned.append(turn(np.arange(7.0)).tolist()))
-    run = StochasticRun(step, 0.1, np.random.RandomState(0))
+    run = StochasticRun(step, 0.1, np.random.RandomState(0), n_total=0)
     by_row, by_column = (SimpleNamespace(order=o, network=NETWORK) for o in "CF")
     run.adopt(by_row)
     assert turned == []

@@ -275,8 +275,8 @@ class StochasticRun:
     step: StepRule
     rate: float
     random_state: np.random.RandomState
-    # 0 for `partial_fit`, where it is unknown.
-    n_total: int = 0
+    # The number of steps of the run; 0 for `partial_fit`, where it is unknown.
+    n_total: int
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0

@@ -326,11 +326,6 @@ SURVIVORS = {
     ],
     "solvers/gradient_solvers.py": [
         (
-            "`new_run`, which alone makes a run, states it.",
-            ("n_total: int = 0", "n_total: int = -1"),
-            ("n_total: int = 0", "n_total: int = 1"),
-        ),
-        (
             "The state is replaced by another, which can be set in both forms.",
             ("other = np.random.RandomState(0)", "other = np.random.RandomState( 1)"),
             (
