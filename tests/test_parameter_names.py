@@ -110,10 +110,12 @@ def test_what_is_advised_exists(name):
     assert advised <= OURS
 
 
+@pytest.mark.filterwarnings("ignore::skbackprop.exceptions.CollapsedFitWarning")
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 20.0])
 def test_alpha_is_the_same_number(alpha):
     X, y = load_iris(return_X_y=True)
-    mlp = MLPClassifier((3,), "logistic", solver="lbfgs", alpha=alpha, max_iter=5, tol=0)
+    options = {"solver": "lbfgs", "alpha": alpha, "max_iter": 5, "tol": 0}
+    mlp = MLPClassifier((3,), "logistic", **options, random_state=0)
     with pytest.warns(UserWarning, match="lbfgs failed to converge"):
         mlp.fit(X, y)
     thetas = zip(mlp.intercepts_, mlp.coefs_, strict=True)
