@@ -37,9 +37,16 @@ def oldest(name, python):
     return Version(pin.version)
 
 
-@pytest.mark.parametrize(
-    "required", [r for r in REQUIRED if r.marker is None], ids=lambda required: required.name
-)
+def of_extra(name):
+    return [r for r in REQUIRED if r.marker and r.marker.evaluate({"extra": name})]
+
+
+ALWAYS = [r for r in REQUIRED if r.marker is None]
+# onnxruntime reads the files that are written, in any version.
+EXTRAS = [r for name in ("plots", "onnx", "skops") for r in of_extra(name) if r.specifier]
+
+
+@pytest.mark.parametrize("required", ALWAYS + EXTRAS, ids=lambda required: required.name)
 def test_the_lower_bound_is_tested(required):
     (bound,) = required.specifier
     assert bound.operator == ">="
@@ -48,9 +55,13 @@ def test_the_lower_bound_is_tested(required):
     assert versions == sorted(versions)
 
 
+def test_the_extras_with_bounds_are_these():
+    assert {r.name for r in EXTRAS} == {"matplotlib", "skl2onnx", "skops"}
+
+
 def test_the_lower_bounds_of_dask_are_tested():
     tested = {pin.name: str(pin.specifier) for pin in pins(OLDEST_DASK) if pin.marker is None}
-    required = [r for r in REQUIRED if r.marker and r.marker.evaluate({"extra": "dask"})]
+    required = of_extra("dask")
     assert {r.name for r in required} == {"dask", "distributed"}
     for requirement in required:
         (bound,) = requirement.specifier
