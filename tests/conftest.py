@@ -14,6 +14,7 @@ settings.load_profile("repeatable")
 
 def pytest_collection_finish():
     # What is imported by now stays to the end: the garbage collector need not search it.
+    # Hypothesis before 6.140 takes objects that it does not list for garbage.
     gc.collect()
     gc.freeze()
 
