@@ -202,6 +202,8 @@ def _map_in_threads(
     try:
         work()
     finally:
+        # One that has not begun by now has nothing left to do.
+        others = [other for other in others if not other.cancel()]
         wait(others)
     for other in others:
         other.result()
