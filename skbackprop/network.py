@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from skbackprop.activations import ACTIVATIONS, Activation, ActivationName
 from skbackprop.losses import LOSSES, Loss, LossName, OutputName
+from skbackprop.products import multiply, multiply_transposed, sum_of_rows
 
 # The width of [-epsilon, epsilon] must not overflow.
 LARGEST_EPSILON = sys.float_info.max / 2
@@ -383,16 +384,39 @@ class Network:
             out = [
                 np.empty((X.shape[0], rows), dtype=X.dtype, order="F") for rows, _ in self.shapes
             ]
-        inputs, activations = [X], []
-        for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=True)):
-            _multiply(inputs[-1], Theta[:, 1:].T, out=Z)
+        first, *above = thetas
+        multiply(X, first[:, 1:].T, out=out[0])
+        out[0] += np.ascontiguousarray(first[:, 0])
+        found = self.propagate_above(above, out=out, dropout=dropout)
+        return found._replace(inputs=[X, *found.inputs])
+
+    def propagate_above(
+        self, thetas: list[NDArray], *, out: list[NDArray], dropout: list[NDArray] | None = None
+    ) -> Propagation:
+        """Forward propagation from Z^(2) to Z^(L).
+
+        Parameters
+        ----------
+        thetas : list of ndarrays
+            Theta^(l) for l > 1.
+        out : list of L - 1 ndarrays
+            Z^(2), which A^(2) replaces, and output arrays for A^(3)..A^(L-1) and Z^(L).
+        dropout : list of L - 2 ndarrays, optional
+            As for `propagate`.
+
+        Returns
+        -------
+        propagation : Propagation
+            Its inputs are those of the given Theta^(l), without X.
+        """
+        *activations, logits = out
+        inputs = []
+        for layer, (Theta, a, Z) in enumerate(zip(thetas, activations, out[1:], strict=True)):
+            self.hidden_activations[layer].function(a)
+            inputs.append(a if dropout is None else a * dropout[layer])
+            multiply(inputs[-1], Theta[:, 1:].T, out=Z)
             Z += np.ascontiguousarray(Theta[:, 0])
-            if layer == len(thetas) - 1:
-                break
-            self.hidden_activations[layer].function(Z)
-            activations.append(Z)
-            inputs.append(Z if dropout is None else Z * dropout[layer])
-        return Propagation(inputs, activations, out[-1])
+        return Propagation(inputs, activations, logits)
 
     def back_propagate(
         self,
@@ -433,19 +457,56 @@ class Network:
         """
         if deltas is None:
             deltas = [np.empty_like(a) for a in propagation.activations]
+        X, *inputs = propagation.inputs
+        above = propagation._replace(inputs=inputs)
+        deltas = self.back_propagate_above(
+            thetas[1:], above, delta, out=out[1:], deltas=deltas, dropout=dropout
+        )
+        out[0][:, 0] = sum_of_rows(deltas[0])
+        multiply_transposed(deltas[0], X, out=out[0][:, 1:])
+        return deltas
+
+    def back_propagate_above(
+        self,
+        thetas: list[NDArray],
+        propagation: Propagation,
+        delta: NDArray,
+        *,
+        out: list[NDArray],
+        deltas: list[NDArray],
+        dropout: list[NDArray] | None = None,
+    ) -> list[NDArray]:
+        """Back propagation from delta^(L) to delta^(2).
+
+        Parameters
+        ----------
+        thetas : list of ndarrays
+            Theta^(l) for l > 1.
+        propagation : Propagation
+            Result of `propagate_above`. Its activations are overwritten.
+        delta : ndarray of shape (m, s_L)
+            delta^(L), already multiplied by the examples' weights.
+        out : list of ndarrays
+            Output arrays for Delta^(l) for l > 1.
+        deltas : list of L - 2 ndarrays
+            Output arrays for delta^(2)..delta^(L-1).
+        dropout : list of ndarrays, optional
+            The masks that were given to `propagate_above`.
+
+        Returns
+        -------
+        deltas : list of ndarrays
+            delta^(2)..delta^(L), of shapes (m, s_l).
+        """
         deltas = [*deltas, delta]
-        ones = np.ones(len(delta), dtype=delta.dtype)
         for layer in reversed(range(len(thetas))):
-            delta, Delta = deltas[layer], out[layer]
-            Delta[:, 0] = ones @ delta
-            _multiply_transposed(delta, propagation.inputs[layer], out=Delta[:, 1:])
-            if layer == 0:
-                break
-            a, below = propagation.activations[layer - 1], deltas[layer - 1]
-            _multiply(delta, thetas[layer][:, 1:], out=below)
-            self.hidden_activations[layer - 1].times_derivative(below, a)
+            delta, below, Delta = deltas[layer + 1], deltas[layer], out[layer]
+            Delta[:, 0] = sum_of_rows(delta)
+            multiply_transposed(delta, propagation.inputs[layer], out=Delta[:, 1:])
+            multiply(delta, thetas[layer][:, 1:], out=below)
+            self.hidden_activations[layer].times_derivative(below, propagation.activations[layer])
             if dropout is not None:
-                below *= dropout[layer - 1]
+                below *= dropout[layer]
         return deltas
 
 
@@ -462,39 +523,6 @@ def as_float(value) -> float:
         return float(value)
     except OverflowError:
         return -math.inf if value < 0 else math.inf
-
-
-def _multiply(A, B: NDArray, out: NDArray) -> None:
-    """Write A B to `out`; A is dense or sparse."""
-    if not issparse(A):
-        # An outer product as a matrix product is several times slower.
-        multiply = np.multiply if A.shape[1] == 1 else np.matmul
-        multiply(A, B, out=out)
-    elif _has_few_entries(A) and not B.flags.c_contiguous:
-        for unit, weights in enumerate(B.T):
-            out[:, unit] = A @ weights
-    else:
-        out[...] = A @ np.ascontiguousarray(B)
-
-
-def _multiply_transposed(delta: NDArray, A, out: NDArray) -> None:
-    """Write delta^T A to `out`; A is dense or sparse."""
-    if not issparse(A):
-        np.matmul(delta.T, A, out=out)
-    elif _has_few_entries(A) and not out.T.flags.c_contiguous:
-        transposed = A.T
-        for unit, errors in enumerate(delta.T):
-            out[unit] = transposed @ errors
-    else:
-        out.T[...] = A.T @ delta
-
-
-def _has_few_entries(A) -> bool:
-    """Whether products unit by unit are quicker, because they need no transpose of Theta.
-
-    For a few sparse rows the transpose would be most of the work.
-    """
-    return A.nnz < 2 * A.shape[1]
 
 
 def _one_per_hidden_layer(activation: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:

@@ -108,34 +108,29 @@ def block_sums(
     workspace = workspace.first(X.shape[0])
     thetas = network.reshape(theta.astype(X.dtype, copy=False))
     Y = one_hot(y, network.n_outputs, X.dtype)
-    gradients = network.reshape(workspace.gradient)
-    cost = cost_and_gradients(
-        network, thetas, X, Y, sample_weight, workspace, gradients, dropout=dropout
+    propagation = network.propagate(thetas, X, out=workspace.layers, dropout=dropout)
+    delta = propagation.logits
+    cost = weighted_cost_and_delta(network, delta, Y, sample_weight)
+    network.back_propagate(
+        thetas,
+        propagation,
+        delta,
+        out=network.reshape(workspace.gradient),
+        deltas=workspace.deltas,
+        dropout=dropout,
     )
     weight = float(X.shape[0] if sample_weight is None else sample_weight.sum())
     return BlockSums(weight, cost, workspace.gradient)
 
 
-def cost_and_gradients(
-    network: Network,
-    thetas: list[NDArray],
-    X,
-    Y: NDArray,
-    factors: NDArray | None,
-    workspace: Workspace,
-    out: list[NDArray],
-    dropout: list[NDArray] | None = None,
+def weighted_cost_and_delta(
+    network: Network, logits: NDArray, Y: NDArray, factors: NDArray | None
 ) -> float:
-    """The sum of the examples' costs times their factors; its gradients are written to `out`."""
-    propagation = network.propagate(thetas, X, out=workspace.layers, dropout=dropout)
-    delta = propagation.logits
-    costs = network.loss_record.cost_and_delta(delta, Y)
+    """The sum of the costs times the factors; delta^(L) times the factors replaces the logits."""
+    costs = network.loss_record.cost_and_delta(logits, Y)
     if factors is not None:
         costs = costs * factors
-        delta *= factors[:, np.newaxis]
-    network.back_propagate(
-        thetas, propagation, delta, out=out, deltas=workspace.deltas, dropout=dropout
-    )
+        logits *= factors[:, np.newaxis]
     return float(costs.sum(dtype=np.float64))
 
 

@@ -13,8 +13,11 @@ from skbackprop.dropout import dropout_masks
 from skbackprop.monitoring import Progress, StoppingRule
 from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
 from skbackprop.solvers import batches as batches_module
+from skbackprop.solvers import loader as loader_module
 from skbackprop.solvers.batches import Batches
-from skbackprop.solvers.steps import AdamStep, MomentumStep
+from skbackprop.solvers.layout import Layout
+from skbackprop.solvers.loader import Loader
+from skbackprop.solvers.steps import AdamStep, MomentumStep, StepRule
 
 SIZES = (4, 5, 3)
 LAMBDA = 2.0
@@ -31,6 +34,25 @@ STORAGE = {
     "every other column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
     "CSR": csr_array,
 }
+
+
+class Recorded(StepRule):
+    """Not a step: keeps the gradient."""
+
+    n_kept = 1
+
+    def move(self, part, theta, gradient, rate, proximal=None):
+        self.kept[0, part] = gradient
+
+
+def gradient_of(batches, rows, dropout=None):
+    """The gradient of a batch, in the order of `Network.unroll` and the precision of theta."""
+    rule = Recorded()
+    for _ in batches.each([rows]):
+        batches.evaluate(dropout)
+        batches.step(rule, np.nan)
+    assert rule.kept.dtype == batches.theta.dtype
+    return batches.layout.unrolled(rule.kept[0])
 
 
 # -- one batch after another ---------------------------------------------------------------
@@ -52,7 +74,7 @@ def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted, 
     for rows in (order[:40], order[40:80], slice(80, 110), order[110:113]):  # fewer, too
         some = Objective(Network(SIZES), X[rows], y[rows], sample_weight=w[rows])
         share = w[rows].mean() / w.mean()
-        gradient = batches.unrolled(batches.gradient(rows))
+        gradient = gradient_of(batches, rows)
         assert_allclose(gradient, share * some(start)[1] + penalty, atol=1e-15)
 
 
@@ -62,7 +84,7 @@ def test_batches_that_make_up_all_rows_have_j_and_its_gradient_as_their_mean(iri
     J, D = objective(start)
     for _ in range(2):
         for first in range(0, 150, 40):  # the last has 30 rows
-            batches.gradient(slice(first, min(first + 40, 150)))
+            gradient_of(batches, slice(first, min(first + 40, 150)))
         mean_J, mean_D = batches.mean(start)
         assert_allclose(mean_J, J, rtol=1e-13)
         assert_allclose(mean_D, D, atol=1e-15)
@@ -75,7 +97,9 @@ def test_nothing_that_comes_in_is_changed(iris, start):
     for part in (X, y, theta):
         part.flags.writeable = False
     batches = Batches(Objective(Network(SIZES), X, y), theta, 40)
-    batches.theta -= batches.gradient(np.arange(40))
+    for _ in batches.each([np.arange(40)]):
+        batches.evaluate()
+        batches.step(AdamStep(0.9, 0.999, 1e-8), 0.1)
     assert_array_equal(theta, start)
 
 
@@ -84,19 +108,18 @@ def test_the_precision_is_that_of_the_rows(iris, start):
     objective = Objective(Network(SIZES), X.astype(np.float32), y, reg_lambda=LAMBDA)
     batches = Batches(objective, start, 40)
     assert batches.theta.dtype == np.float32
-    gradient = batches.gradient(np.arange(40))
-    assert gradient.dtype == np.float32
+    gradient = gradient_of(batches, np.arange(40))
     exact = Batches(Objective(Network(SIZES), X, y, reg_lambda=LAMBDA), start, 40)
-    assert_allclose(gradient, exact.gradient(np.arange(40)), atol=1e-6)
+    assert_allclose(gradient, gradient_of(exact, np.arange(40)), atol=1e-6)
 
 
 def test_masks_of_a_batch(iris, start):
     objective = Objective(Network(SIZES), *iris, reg_lambda=LAMBDA)
     rows = np.arange(20, 60)
     masks = dropout_masks((5,), 40, np.float64, np.array([0.5]), np.random.RandomState(0))
-    dropped = Batches(objective, start, 40).gradient(rows, masks)
+    dropped = gradient_of(Batches(objective, start, 40), rows, masks)
     assert_allclose(dropped, objective.batch(start, rows, dropout=masks)[1], rtol=1e-13)
-    assert np.abs(dropped - Batches(objective, start, 40).gradient(rows)).max() > 1e-3
+    assert np.abs(dropped - gradient_of(Batches(objective, start, 40), rows)).max() > 1e-3
 
 
 @pytest.mark.parametrize("rule", [MomentumStep(0.9, True), AdamStep(0.9, 0.999, 1e-8)])
@@ -110,26 +133,38 @@ def test_a_step_of_float32_is_float32(rule):
     assert rule.kept.dtype == np.float32
 
 
+LARGE = Network((3000, 200, 3))  # more entries than are worked on at a time
+
+
 @pytest.mark.parametrize("rule", [SGD(nesterov=True), Adam()], ids=["momentum", "Adam"])
-@pytest.mark.parametrize(("penalty", "n_jobs"), [("l2", 1), ("l1", 2), ("l2", 3)])
-def test_steps_in_parts_are_those_of_the_whole_vector(rule, penalty, n_jobs):
-    # More entries than are worked on at a time, and enough for threads.
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+@pytest.mark.parametrize("n_rows", [11, 60])  # few batches, or so many that features are divided
+@pytest.mark.parametrize("store", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_steps_in_parts_are_those_of_the_whole_vector(store, n_rows, rule, penalty):
     rng = np.random.RandomState(0)
-    network = Network((3000, 200, 3))
-    X, y = rng.normal(size=(12, 3000)), rng.randint(3, size=12)
-    objective = Objective(network, X, y, reg_lambda=0.1, penalty=penalty, n_jobs=n_jobs)
-    theta = network.initialize(random_state=0)
-    in_parts, whole = rule.step_rule(), rule.step_rule()
-    with objective.running() as running:
-        batches, steps = Batches(running, theta, 4), Batches(objective, theta, 4)
-        for rows in (slice(0, 4), slice(4, 8), slice(8, 11)):
-            batches.evaluate(rows)
-            batches.step(in_parts, 0.01)
-            whole(steps.theta, steps.gradient(rows), 0.01, objective.penalty.proximal_step)
-    assert_array_equal(batches.theta, steps.theta)
-    assert_array_equal(in_parts.kept, whole.kept)
-    assert_array_equal(batches.mean(theta)[1], steps.mean(theta)[1])
-    assert np.abs(batches.theta - theta).max() > 0.01
+    X, y = rng.normal(size=(n_rows, 3000)), rng.randint(3, size=n_rows)
+    theta = LARGE.initialize(random_state=0)
+    found = []
+    for n_jobs in (1, 2, 3):
+        objective = Objective(LARGE, store(X), y, reg_lambda=0.1, penalty=penalty, n_jobs=n_jobs)
+        step = rule.step_rule()
+        with objective.running() as running:
+            batches = Batches(running, theta, 4)
+            for _ in batches.each([slice(0, 4), np.arange(4, 8), np.arange(8, 11)]):
+                batches.evaluate()
+                batches.step(step, 0.01)
+            after = batches.unrolled()
+            found.append([after, *map(batches.layout.unrolled, step.kept), batches.mean(theta)[1]])
+    for others in zip(*found, strict=True):
+        assert_array_equal(others[0], others[1])
+        assert_array_equal(others[0], others[2])
+    whole, plain = rule.step_rule(), theta.copy()
+    objective = Objective(LARGE, X, y, reg_lambda=0.1, penalty=penalty)
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 11)):
+        _, gradient = objective.batch(plain, rows)
+        whole(plain, gradient, 0.01, objective.penalty.proximal_step)
+    assert_allclose(after, plain, rtol=0, atol=1e-12)
+    assert np.abs(after - theta).max() > 0.01
 
 
 def test_float32_rows_learn_what_float64_rows_do(iris):
@@ -250,9 +285,9 @@ def test_sparse_batches_are_those_of_the_same_dense_rows(n_features, few, monkey
         for rows in (X, csr_array(X))
     )
     for rows in (slice(0, 40), rng.permutation(60)[:13]):
-        gradient = sparse.unrolled(sparse.gradient(rows))
-        assert_allclose(gradient, dense.gradient(rows), rtol=0, atol=1e-14)
-    assert_array_equal(sparse.unrolled(sparse.theta), theta)
+        gradient = gradient_of(sparse, rows)
+        assert_allclose(gradient, gradient_of(dense, rows), rtol=0, atol=1e-14)
+    assert_array_equal(sparse.unrolled(), theta)
     assert_allclose(sparse.mean(theta)[1], dense.mean(theta)[1], rtol=0, atol=1e-14)
 
 
@@ -291,13 +326,92 @@ def test_a_source_of_rows_needs_only_its_documented_interface(iris, start, solve
     assert np.abs(thetas[0] - start).max() > 0.01
 
 
+# -- how theta is stored ---------------------------------------------------------------------
+
+
 def test_only_many_sparse_batches_are_stored_by_columns():
     def order(X, source=lambda rows: rows):
         objective = Objective(Network((3, 1)), X, np.zeros(X.shape[0], int))
-        return Batches(objective.on(source(objective.rows)), np.zeros(4), 10).order
+        return Batches(objective.on(source(objective.rows)), np.zeros(4), 10).layout.order
 
     assert order(csr_array((81, 3))) == "F"
     assert order(csr_array((80, 3))) == "C"  # 8 batches
     assert order(np.zeros((81, 3))) == "C"
     # A source of rows need not say whether they are sparse.
     assert order(np.zeros((81, 3)), SingleRows) == "C"
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_ranges", [1, 2, 4])
+@pytest.mark.parametrize("sizes", [(7, 5, 4, 3), (7, 2), (4, 1)])
+def test_a_layout_keeps_every_entry(sizes, n_ranges, order):
+    network = Network(sizes)
+    layout = Layout(network, n_ranges, order)
+    theta = np.arange(1.0, network.n_parameters + 1)
+    vector = layout.stored(theta, np.float32)
+    assert vector.dtype == np.float32
+    assert_array_equal(layout.unrolled(vector), theta)
+    assert layout.unrolled(vector).dtype == np.float64
+    first, *above = network.reshape(theta)
+    views = layout.views(vector)
+    assert len(views.weights) == len(layout.features) == n_ranges
+    assert_array_equal(np.hstack(views.weights), first[:, 1:])
+    assert_array_equal(views.biases, first[:, 0])
+    for ours, theirs in zip(views.above, above, strict=True):
+        assert_array_equal(ours, theirs)
+    # Each range has its own entries, and the last all others: together the whole vector.
+    for entries, weights in zip(layout.entries, views.weights, strict=True):
+        assert np.isin(weights, vector[entries]).all()
+    assert [e.start for e in layout.entries[1:]] == [e.stop for e in layout.entries[:-1]]
+    assert (layout.entries[0].start, layout.entries[-1].stop) == (0, len(theta))
+    views.biases[:] = 0.0  # views, not copies
+    assert (layout.unrolled(vector) == 0).sum() == sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows", "sparse", "many", "expected"),
+    [
+        ((784, 100, 10), 200, False, True, 2),
+        ((784, 100, 10), 20, False, True, 1),
+        ((784, 1000, 10), 200, False, False, 8),
+        ((20_000, 100, 2), 200, True, True, 8),
+        ((20_000, 100, 2), 200, True, False, 1),
+        ((5, 100_000, 2), 200, False, True, 4),  # never more than features
+    ],
+)
+def test_a_large_batch_is_divided_into_ranges(sizes, rows, sparse, many, expected):
+    layout = Layout.of(Network(sizes), rows, sparse=sparse, many=many)
+    assert layout.n_ranges == expected
+    assert layout.features[0].start == 0
+    assert layout.features[-1].stop == sizes[0]
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("store", [np.asarray, csr_array], ids=["dense", "sparse"])
+def test_batches_come_in_order_with_their_own_rows(store, ahead):
+    X = np.arange(60.0).reshape(20, 3)
+    rows = Objective(Network((3, 1)), store(X), np.arange(20) % 2, sample_weight=X[:, 0] + 1).rows
+    loader = Loader(rows, [slice(0, 1), slice(1, 3)], 6, ahead=ahead)
+    selections = [np.array([7, 2, 9, 4, 1, 0]), np.array([3]), slice(5, 9), np.array([19, 18])]
+    for _ in range(2):  # again, in the same buffers
+        seen = 0
+        for batch, selection in zip(loader.each(iter(selections)), selections, strict=True):
+            following = loader.following
+            assert (following is not None) == (ahead and seen < 3)
+            if ahead:
+                loader.load()
+            parts = [part.toarray() if store is csr_array else part for part in batch.X]
+            assert_array_equal(np.hstack(parts), X[selection])
+            assert_array_equal(batch.y, np.arange(20)[selection] % 2)
+            assert_allclose(batch.weights, (X[selection, 0] + 1) / (X[:, 0] + 1).mean())
+            if following:
+                assert_array_equal(following.y, np.arange(20)[selections[seen + 1]] % 2)
+            seen += 1
+        assert seen == 4
+
+
+def test_large_batches_are_not_loaded_ahead(monkeypatch):
+    rows = Objective(Network((3, 1)), np.zeros((20, 3)), np.zeros(20, int)).rows
+    monkeypatch.setattr(loader_module, "FEATURE_BYTES", 10 * 3 * 8)
+    assert Loader(rows, [slice(0, 3)], 10, ahead=True).n_ahead == 2
+    assert Loader(rows, [slice(0, 3)], 11, ahead=True).n_ahead == 0

@@ -11,6 +11,7 @@ from skbackprop.monitoring import Progress, Status, StoppingRule
 from skbackprop.penalties import PenaltyTerm
 from skbackprop.solvers import SGD, Adam, GradientDescent, LearningRate
 from skbackprop.solvers.gradient_solvers import StochasticRun
+from skbackprop.solvers.layout import Layout
 
 NETWORK = Network((1, 2, 1))
 START = NETWORK.initialize(random_state=0)
@@ -139,14 +140,14 @@ def test_a_small_estimate_of_the_gradient_is_made_sure_of(solver):
 @STOCHASTIC
 def test_batches_in_order_are_slices_of_the_rows(solver):
     batches = list(solver(batch_size=4, shuffle=False)._batches(10, None))
-    assert batches == [(slice(0, 4), 4), (slice(4, 8), 4), (slice(8, 10), 2)]
+    assert batches == [slice(0, 4), slice(4, 8), slice(8, 10)]
 
 
 @STOCHASTIC
 def test_shuffled_batches_have_every_row_once(solver):
     batches = list(solver(batch_size=4)._batches(10, np.random.RandomState(0)))
-    assert [n_rows for _, n_rows in batches] == [len(rows) for rows, _ in batches] == [4, 4, 2]
-    rows = np.concatenate([rows for rows, _ in batches])
+    assert [len(rows) for rows in batches] == [4, 4, 2]
+    rows = np.concatenate(batches)
     assert sorted(rows) == list(range(10))
     assert rows.tolist() == np.random.RandomState(0).permutation(10).tolist()
 
@@ -206,16 +207,17 @@ def test_parameters_that_are_not_finite_have_no_cost(solver):
 
 def test_the_state_of_a_step_is_reordered_with_the_batches():
     turned = []
-    step = SimpleNamespace(reorder=lambda turn: turned.append(turn(np.arange(7.0)).tolist()))
+    step = SimpleNamespace(reorder=lambda turn: turned.append(turn(np.arange(9.0)).tolist()))
     run = StochasticRun(step, 0.1, np.random.RandomState(0), n_total=0)
-    by_row, by_column = (SimpleNamespace(order=o, network=NETWORK) for o in "CF")
+    network = Network((2, 2, 1))
+    by_row, by_column = Layout(network), Layout(network, order="F")
     run.adopt(by_row)
     assert turned == []
     run.adopt(by_column)
     run.adopt(by_column)
-    # Theta of 2 x 2, then of 1 x 3.
-    assert turned == [[0.0, 2.0, 1.0, 3.0, 4.0, 5.0, 6.0]]
-    assert run.order == "F"
+    # The four weights of Theta^(1) are turned; two biases and Theta^(2) follow.
+    assert turned == [[0.0, 2.0, 1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]
+    assert (run.n_ranges, run.order) == (1, "F")
     run.adopt(by_row)
     assert len(turned) == 2
 

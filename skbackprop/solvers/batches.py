@@ -1,16 +1,19 @@
 """Estimates of J and its gradient from mini-batches, and steps from them."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skbackprop.blas import add_multiple
-from skbackprop.network import Network
-from skbackprop.objective import Objective, cost_and_gradients, one_hot
+from skbackprop.objective import Objective, one_hot, weighted_cost_and_delta
 from skbackprop.penalties import PenaltyTerm
+from skbackprop.products import multiply, multiply_transposed, sum_of_rows
+from skbackprop.solvers.layout import Layout
+from skbackprop.solvers.loader import Loader
 from skbackprop.solvers.steps import StepRule
 from skbackprop.workspace import Workspace
 
@@ -18,7 +21,7 @@ from skbackprop.workspace import Workspace
 CACHED = 2**16
 # Number of such parts from which threads save more time than they cost.
 PARTS_FOR_THREADS = 8
-# Number of sparse batches from which Theta^(l) stored column by column saves more time than the
+# Number of sparse batches from which weights stored feature by feature save more time than the
 # conversions at the beginning and the end cost.
 BATCHES_FOR_COLUMNS = 8
 
@@ -30,9 +33,11 @@ class Batches:
     mean weight of all rows. The penalty keeps the factor lambda/m with the full m. At a fixed
     theta, the mean of the estimates over batches of equal size that make up all rows is J.
 
-    The arithmetic is in the precision of the rows; all batches use the same arrays. For many
-    batches of sparse rows each Theta^(l) is stored column by column: the weights of a feature are
-    then adjacent, and products with a few entries per row need no transpose.
+    The arithmetic is in the precision of the rows; all batches use the same arrays. The work of a
+    large batch is divided by features (`Layout`): with the features of a range, a thread computes
+    the gradient of their weights, changes the weights, and begins the next batch, for which
+    another thread copies the rows. Threads then wait for each other once per batch. The sums are
+    the same for any number of threads.
 
     Parameters
     ----------
@@ -45,84 +50,101 @@ class Batches:
 
     Attributes
     ----------
+    layout : Layout
+        The order of the entries of `theta`.
     theta : ndarray of shape (n_parameters,)
-        The parameters at which the next batch is evaluated. The solver changes them in place.
-        `unrolled` returns them in the order of `Network.unroll`.
-    order : {"C", "F"}
-        The order in which each Theta^(l) is stored.
+        The parameters at which the next batch is evaluated.
     """
 
     def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
         network, rows = objective.network, objective.rows
         n_rows = min(batch_size, rows.n_rows)
-        self.network, self.rows = network, rows
-        self.n_rows, self.hidden_units = rows.n_rows, objective.hidden_units
+        self.network, self.n_rows = network, rows.n_rows
         # A source of rows must have `block`; what else saves a batch time is optional.
         sparse, workers = getattr(rows, "sparse", False), getattr(rows, "workers", None)
         many = rows.n_rows > BATCHES_FOR_COLUMNS * batch_size
-        self.order: Literal["C", "F"] = "F" if sparse and many else "C"
-        self.theta = reordered(network, theta.astype(rows.dtype), "C", self.order)
+        self.layout = layout = Layout.of(network, n_rows, sparse=sparse, many=many)
+        self.theta = layout.stored(theta, rows.dtype)
+        self._workspace = Workspace.of(network, n_rows, rows.dtype)
+        self._gradient = self._workspace.gradient
+        self._views, self._gradients = layout.views(self.theta), layout.views(self._gradient)
         self._unrolled_penalty = objective.penalty
-        penalised = reordered(network, objective.penalty.penalised, "C", self.order)
+        penalised = layout.stored(objective.penalty.penalised, bool)
         penalty = replace(objective.penalty, penalised=penalised)
-        parts = [slice(i, i + CACHED) for i in range(0, len(self.theta), CACHED)]
-        self._parts = [(part, penalty.part(part)) for part in parts]
-        self._map: Callable = map
-        self._n_lanes = 1
-        if len(parts) >= PARTS_FOR_THREADS and workers is not None:
-            self._map, self._n_lanes = workers.map, rows.n_threads
-        self._X = rows.room(n_rows) if hasattr(rows, "room") else None
+        Z = self._workspace.layers[0]
+        self._columns = list(
+            map(
+                _Columns,
+                self._views.weights,
+                self._gradients.weights,
+                [Z, *(np.empty_like(Z) for _ in layout.features[1:])],
+                [_parts(entries, penalty) for entries in layout.entries],
+            )
+        )
+        divided = layout.n_ranges > 1 or len(self._columns[0].parts) >= PARTS_FOR_THREADS
+        self._map: Callable = workers.map if divided and workers else map
+        ahead = layout.n_ranges > 1 and bool(workers) and rows.n_threads > 1
+        self._loader = Loader(rows, layout.features, n_rows, ahead=ahead)
+        self._propagated = False
         self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
         self._factors = np.empty(n_rows, dtype=rows.dtype)
-        self._workspace = Workspace.of(network, n_rows, rows.dtype)
-        self._thetas = network.reshape(self.theta, self.order)
-        self._gradients = network.reshape(self._workspace.gradient, self.order)
         self._total = np.zeros_like(self.theta)
         self._cost, self._n_added = 0.0, 0
 
-    def evaluate(self, rows: slice | NDArray, dropout: list[NDArray] | None = None) -> None:
-        """Forward and back propagation of a batch.
+    def each(self, selections: Iterable[slice | NDArray]) -> Iterator[int]:
+        """Take one batch after the other; each must be evaluated.
 
         Parameters
         ----------
-        rows : slice or array of int
-            The rows of the batch.
+        selections : iterable of slices or arrays of int
+            The rows of each batch.
+
+        Yields
+        ------
+        n_rows : int
+            The number of rows of the batch that `evaluate` and `step` use until the next.
+        """
+        self._propagated = False
+        for batch in self._loader.each(selections):
+            self._batch = batch
+            yield batch.n_rows
+
+    def evaluate(self, dropout: list[NDArray] | None = None) -> None:
+        """Forward and back propagation of the batch, down to delta^(2).
+
+        Parameters
+        ----------
         dropout : list of ndarrays of shape (rows, s_l), optional
             Masks for the hidden layers, see `block_sums`.
         """
-        buffer = () if self._X is None else (self._X,)
-        X, y, weights = self.rows.block(rows, *buffer)
-        n_rows = self._batch_rows = X.shape[0]
-        Y = one_hot(y, self.network.n_outputs, X.dtype, out=self._Y[:n_rows])
+        n_rows, X, y, weights = self._batch
+        if not self._propagated:
+            _run(self._map, map(partial, [c.propagate for c in self._columns], X))
+        workspace = self._workspace.first(n_rows)
+        Z = workspace.layers[0]
+        for columns in self._columns[1:]:
+            Z += columns.Z[:n_rows]
+        Z += self._views.biases
+        found = self.network.propagate_above(
+            self._views.above, out=workspace.layers, dropout=dropout
+        )
+        Y = one_hot(y, self.network.n_outputs, self.theta.dtype, out=self._Y[:n_rows])
         # As in `Objective.batch`, not divided by the sum of the batch's weights.
         factors = self._factors[:n_rows]
         factors[:] = 1.0 if weights is None else weights
         factors /= n_rows
-        workspace = self._workspace.first(n_rows)
-        cost = cost_and_gradients(
-            self.network, self._thetas, X, Y, factors, workspace, self._gradients, dropout
+        cost = weighted_cost_and_delta(self.network, found.logits, Y, factors)
+        self._delta, *_ = self.network.back_propagate_above(
+            self._views.above,
+            found,
+            found.logits,
+            out=self._gradients.above,
+            deltas=workspace.deltas,
+            dropout=dropout,
         )
+        self._gradients.biases[:] = sum_of_rows(self._delta)
         self._cost += n_rows * cost
         self._n_added += n_rows
-
-    def gradient(self, rows: slice | NDArray, dropout: list[NDArray] | None = None) -> NDArray:
-        """Evaluate a batch; returns the gradient without the non-smooth part of the penalty.
-
-        Parameters
-        ----------
-        rows, dropout
-            As for `evaluate`.
-
-        Returns
-        -------
-        gradient : ndarray of shape (n_parameters,)
-            In the precision of the rows and the order of `theta`. The caller may change it; the
-            next batch overwrites it.
-        """
-        self.evaluate(rows, dropout)
-        for part, penalty in self._parts:
-            self._gradient_of(part, penalty)
-        return self._workspace.gradient
 
     def step(self, rule: StepRule, rate: float) -> None:
         """Change theta by a step from the batch evaluated last.
@@ -135,26 +157,41 @@ class Batches:
             The learning rate.
         """
         rule.begin(self.theta)
+        X, following = self._batch.X, self._loader.following
+        move = partial(self._move, rule, rate)
 
-        def move(lane: int) -> None:
-            for part, penalty in self._parts[lane :: self._n_lanes]:
-                gradient = self._gradient_of(part, penalty)
-                rule.move(part, self.theta[part], gradient, rate, penalty.proximal_step)
+        def change(k: int) -> None:
+            """A step of the weights of a range, and then the beginning of the next batch."""
+            columns = self._columns[k]
+            columns.back_propagate(X[k], self._delta)
+            for part in columns.parts:
+                move(part)
+            if following is not None:
+                columns.propagate(following.X[k])
 
-        # Parts do not depend on each other: the bits are the same for any number of threads.
-        for _ in self._map(move, range(self._n_lanes)):
-            pass
+        tasks: list[Callable]
+        if self.layout.n_ranges > 1:
+            tasks = [partial(change, k) for k in range(self.layout.n_ranges)]
+            if self._loader.n_ahead:
+                tasks.append(self._loader.load)
+        else:
+            (columns,) = self._columns
+            columns.back_propagate(X[0], self._delta)
+            tasks = [partial(move, part) for part in columns.parts]
+        _run(self._map, tasks)
+        self._propagated = following is not None
 
-    def _gradient_of(self, part: slice, penalty: PenaltyTerm) -> NDArray:
-        """Add a part of the gradient to the total, then the smooth part of the penalty to it."""
-        gradient = self._workspace.gradient[part]
-        add_multiple(self._total[part], self._batch_rows, gradient)
-        penalty.add_gradient(self.theta[part], gradient)
-        return gradient
+    def _move(self, rule: StepRule, rate: float, part: "_Part") -> None:
+        """Add a part of the gradient to the total, and make a step of this part of theta."""
+        entries, penalty = part
+        theta, gradient = self.theta[entries], self._gradient[entries]
+        add_multiple(self._total[entries], self._batch.n_rows, gradient)
+        penalty.add_gradient(theta, gradient)
+        rule.move(entries, theta, gradient, rate, penalty.proximal_step)
 
-    def unrolled(self, theta: NDArray) -> NDArray:
-        """A copy of a vector like `theta`, as float64 in the order of `Network.unroll`."""
-        return reordered(self.network, theta, self.order, "C").astype(np.float64)
+    def unrolled(self) -> NDArray:
+        """A copy of theta, as float64 in the order of `Network.unroll`."""
+        return self.layout.unrolled(self.theta)
 
     def mean(self, theta: NDArray) -> tuple[float, NDArray]:
         """The mean of the estimates of J and its gradient since the last call, in float64.
@@ -175,31 +212,57 @@ class Batches:
             The mean gradient, with that of the smooth part of the penalty.
         """
         cost = self._cost / self._n_added
-        gradient = self.unrolled(self._total) / self._n_added
+        gradient = self.layout.unrolled(self._total)
+        gradient /= self._n_added
         self._total.fill(0.0)
         self._cost, self._n_added = 0.0, 0
         return self._unrolled_penalty.add_smooth(theta, cost, gradient)
 
 
-def reordered(
-    network: Network, theta: NDArray, before: Literal["C", "F"], after: Literal["C", "F"]
-) -> NDArray:
-    """A vector of `network` with its matrices stored in another order.
+class _Part(NamedTuple):
+    """Some entries of theta that are changed together, and their penalty."""
+
+    entries: slice
+    penalty: PenaltyTerm
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The weights of a range of features, which one thread at a time works on.
 
     Parameters
     ----------
-    network : Network
-        The network.
-    theta : ndarray of shape (n_parameters,)
-        A vector of the length of theta.
-    before, after : {"C", "F"}
-        Whether each matrix is stored row by row or column by column, now and in the result.
-
-    Returns
-    -------
-    theta : ndarray of shape (n_parameters,)
-        The same vector if the orders are the same, else a new one.
+    weights, gradient : ndarrays of shape (s_2, n_k)
+        Their columns of Theta^(1), and of its gradient.
+    Z : ndarray of shape (rows, s_2)
+        Their part of the sums in Z^(2).
+    parts : list of _Part
+        The entries of theta that change with them: the weights, and for the last range all
+        other parameters.
     """
-    if before == after:
-        return theta
-    return np.concatenate([T.ravel(order=after) for T in network.reshape(theta, before)])
+
+    weights: NDArray
+    gradient: NDArray
+    Z: NDArray
+    parts: list[_Part]
+
+    def propagate(self, X) -> None:
+        """Write the products of the features with the weights to Z."""
+        multiply(X, self.weights.T, out=self.Z[: X.shape[0]])
+
+    def back_propagate(self, X, delta: NDArray) -> None:
+        """Write the products of delta^(2) with the features to the gradient."""
+        multiply_transposed(delta, X, out=self.gradient)
+
+
+def _parts(entries: slice, penalty: PenaltyTerm) -> list[_Part]:
+    """Entries in parts that stay in a core's cache."""
+    starts = range(entries.start, entries.stop, CACHED)
+    slices = [slice(start, min(start + CACHED, entries.stop)) for start in starts]
+    return [_Part(part, penalty.part(part)) for part in slices]
+
+
+def _run(map_: Callable, tasks: Iterable[Callable[[], None]]) -> None:
+    """Run tasks that do not depend on each other."""
+    for _ in map_(lambda task: task(), tasks):
+        pass

@@ -15,7 +15,8 @@ from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
 from skbackprop.network import is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.solvers.base import Preparation, Solver
-from skbackprop.solvers.batches import Batches, reordered
+from skbackprop.solvers.batches import Batches
+from skbackprop.solvers.layout import Layout
 from skbackprop.solvers.learning_rates import (
     LearningRate,
     learning_rate_of,
@@ -103,10 +104,10 @@ class StochasticSolver(GradientSolver):
     """A gradient solver that steps after each mini-batch.
 
     A batch estimates J and its gradient (`Batches`), with the penalty lambda/m of all m rows.
-    Within an epoch theta and the state of the step rule have the precision of the rows. The
-    products of a batch use one thread: to give another thread half a batch takes about as long as
-    it saves, and BLAS threads wait actively for each other, which beside another busy process
-    takes many times as long. Passes over all rows, and the steps of a large theta, use threads.
+    Within an epoch theta and the state of the step rule have the precision of the rows. Threads
+    divide the work of a large batch by features, and passes over all rows by rows. The BLAS has
+    one thread: its own wait actively for each other, which beside another busy process takes many
+    times as long.
 
     Evaluating J over all rows, without dropout, takes a good part of the time of an epoch, and
     with its gradient three times as long; the mean of the epoch's estimates takes little.
@@ -163,12 +164,12 @@ class StochasticSolver(GradientSolver):
         iterate = progress.evaluate(theta)
         progress.start(iterate)
         batches = Batches(objective, theta, self.batch_size)
-        run.adopt(batches)
+        run.adopt(batches.layout)
         exact = np.any(self.dropout) or learning_rate.follows_loss
         evaluate_every = 1 if exact else self.evaluate_every
         while progress.running:
             self._epoch(batches, run, progress.cancellation)
-            theta = batches.unrolled(batches.theta)
+            theta = batches.unrolled()
             previous = iterate.loss
             iterate = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
             if progress.may_end(iterate):
@@ -186,12 +187,12 @@ class StochasticSolver(GradientSolver):
     def _epoch(self, batches: Batches, run: "StochasticRun", cancellation: Cancellation) -> None:
         """One pass over the rows, a step after each batch."""
         learning_rate = learning_rate_of(self.learning_rate)
-        units = batches.hidden_units
+        units = batches.network.layer_sizes[1:-1]
         rates = dropout_rates(units, self.dropout)
-        for rows, n_rows in self._batches(batches.n_rows, run.random_state):
+        for n_rows in batches.each(self._batches(batches.n_rows, run.random_state)):
             cancellation.check()
             masks = dropout_masks(units, n_rows, batches.theta.dtype, rates, run.random_state)
-            batches.evaluate(rows, masks)
+            batches.evaluate(masks)
             batches.step(run.step, run.rate)
             run.n_steps += 1
             run.rate = learning_rate.after_step(run.rate, run.n_steps, run.n_total)
@@ -247,21 +248,21 @@ class StochasticSolver(GradientSolver):
         """
         with quiet_overflow(), objective.running(cancellation) as objective:
             batches = Batches(objective, theta, self.batch_size)
-            run.adopt(batches)
+            run.adopt(batches.layout)
             self._epoch(batches, run, cancellation)
-            theta = batches.unrolled(batches.theta)
+            theta = batches.unrolled()
             loss, gradient = batches.mean(theta)
             loss = loss if np.isfinite(theta).all() else np.nan
             return Iterate.of(theta, objective, loss, gradient, estimated=True)
 
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState
-    ) -> Iterator[tuple[slice | NDArray, int]]:
-        """The rows of each batch, and their number."""
+    ) -> Iterator[slice | NDArray]:
+        """The rows of each batch."""
         order = random_state.permutation(n_rows) if self._shuffles(n_rows) else None
         for start in range(0, n_rows, self.batch_size):
             rows = slice(start, min(start + self.batch_size, n_rows))
-            yield rows if order is None else order[rows], rows.stop - rows.start
+            yield rows if order is None else order[rows]
 
     def _shuffles(self, n_rows: int) -> bool:
         """Whether an epoch shuffles its rows; within a single batch their order has no effect."""
@@ -280,14 +281,16 @@ class StochasticRun:
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0
-    # The order of theta's entries in the arrays of the step rule, see `Batches`.
+    # How the arrays of the step rule are stored, see `Layout`.
+    n_ranges: int = 1
     order: Literal["C", "F"] = "C"
 
-    def adopt(self, batches: Batches) -> None:
-        """Bring the arrays of the step rule into the order of `batches`."""
-        if self.order != batches.order:
-            before, self.order = self.order, batches.order
-            self.step.reorder(lambda v: reordered(batches.network, v, before, self.order))
+    def adopt(self, layout: Layout) -> None:
+        """Bring the arrays of the step rule into a layout."""
+        before = Layout(layout.network, self.n_ranges, self.order)
+        if before != layout:
+            self.step.reorder(lambda v: layout.stored(before.unrolled(v), v.dtype))
+            self.n_ranges, self.order = layout.n_ranges, layout.order
 
     @property
     def mean_weight(self) -> float:

@@ -160,9 +160,11 @@ class AdamStep(StepRule):
         mean_square *= self.beta_2
         squares = np.square(gradient, out=gradient)
         add_multiple(mean_square, 1.0 - self.beta_2, squares)
-        rates = np.sqrt(mean_square, out=gradient)
-        rates += self.epsilon * root
-        np.divide(rate * root, rates, out=rates)
-        add_multiple(theta, -1.0 / total, rates * mean)
-        if proximal is not None:
+        roots = np.sqrt(mean_square, out=gradient)
+        roots += self.epsilon * root
+        if proximal is None:
+            add_multiple(theta, -rate * root / total, np.divide(mean, roots, out=roots))
+        else:
+            rates = np.divide(rate * root, roots, out=roots)
+            add_multiple(theta, -1.0 / total, rates * mean)
             proximal(theta, rates, theta)
