@@ -12,7 +12,7 @@ from skbackprop.network import Network
 RANGE_OPERATIONS = 6_000_000
 # What a step costs per parameter, in multiplications of a product.
 STEP_OPERATIONS = 40
-MAX_RANGES = 8
+MAX_RANGES = 4
 
 
 class Views(NamedTuple):
