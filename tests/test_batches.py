@@ -373,7 +373,8 @@ def test_a_layout_keeps_every_entry(sizes, n_ranges, order):
     [
         ((784, 100, 10), 200, False, True, 2),
         ((784, 100, 10), 20, False, True, 1),
-        ((784, 1000, 10), 200, False, False, 4),
+        ((784, 1000, 10), 200, False, True, 4),
+        ((784, 1000, 10), 200, False, False, 1),
         ((20_000, 100, 2), 200, True, True, 4),
         ((20_000, 100, 2), 200, True, False, 1),
         ((5, 100_000, 2), 200, False, True, 4),  # never more than features

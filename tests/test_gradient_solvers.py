@@ -215,8 +215,8 @@ def test_the_state_of_a_step_is_reordered_with_the_batches():
     assert turned == []
     run.adopt(by_column)
     run.adopt(by_column)
-    # The four weights of Theta^(1) are turned; two biases and Theta^(2) follow.
-    assert turned == [[0.0, 2.0, 1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]]
+    # Theta^(1) is [[0, 1, 2], [3, 4, 5]]: its weights by column, then its biases.
+    assert turned == [[1.0, 4.0, 2.0, 5.0, 0.0, 3.0, 6.0, 7.0, 8.0]]
     assert (run.n_ranges, run.order) == (1, "F")
     run.adopt(by_row)
     assert len(turned) == 2

@@ -34,11 +34,12 @@ class Views(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The order of a vector's entries: one range of features after the other.
+    """The order of a vector's entries: that of `Network.unroll`, or one range after the other.
 
-    The weights of a range are adjacent, so that a thread can compute the products of some
-    features and change their weights while another does the same for other features. The biases
-    of Theta^(1) follow, then the other matrices as in `Network.unroll`.
+    The weights of a range of features are adjacent, so that a thread can compute the products of
+    some features and change their weights while another does the same for other features. The
+    biases of Theta^(1) follow, then the other matrices as in `Network.unroll`. A single range
+    that is stored unit by unit is not rearranged.
 
     Parameters
     ----------
@@ -67,11 +68,11 @@ class Layout(NamedTuple):
         sparse : bool
             Whether the rows are sparse.
         many : bool
-            Whether there are so many batches that a conversion costs little of the time. Sparse
-            rows are then multiplied by weights stored feature by feature, which needs no
-            transpose; otherwise a product is computed unit by unit, over all features.
+            Whether there are so many batches that starting threads and converting theta cost
+            little of the time. Sparse rows are then multiplied by weights stored feature by
+            feature, which needs no transpose; otherwise a product is computed unit by unit.
         """
-        if sparse and not many:
+        if not many:
             return cls(network)
         n_features, n_units = network.layer_sizes[:2]
         operations = n_features * n_units * (STEP_OPERATIONS + (0 if sparse else batch_rows))
@@ -93,15 +94,20 @@ class Layout(NamedTuple):
         ends = [*starts[1:], self.network.n_parameters]
         return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
+    @property
+    def _is_unrolled(self) -> bool:
+        return self.n_ranges == 1 and self.order == "C"
+
     def views(self, vector: NDArray) -> Views:
         """The matrices of a stored vector."""
-        units = self.network.layer_sizes[1]
+        first, *above = self.network.reshape(vector)
+        if self._is_unrolled:
+            return Views([first[:, 1:]], first[:, 0], above)
+        n_features, units = self.network.layer_sizes[:2]
         weights = [vector[units * f.start : units * f.stop] for f in self.features]
-        biases = units * self.network.layer_sizes[0]
-        _, *above = self.network.reshape(vector)
         return Views(
             [W.reshape((units, -1), order=self.order) for W in weights],
-            vector[biases : biases + units],
+            vector[units * n_features : units * (n_features + 1)],
             above,
         )
 
@@ -115,6 +121,8 @@ class Layout(NamedTuple):
         dtype : dtype
             The type of the result.
         """
+        if self._is_unrolled:
+            return theta.astype(dtype)
         vector = np.empty(len(theta), dtype=dtype)
         for ours, unrolled in self._pairs(vector, theta):
             ours[...] = unrolled
@@ -128,6 +136,8 @@ class Layout(NamedTuple):
         vector : ndarray of shape (n_parameters,)
             The vector.
         """
+        if self._is_unrolled:
+            return vector.astype(np.float64)
         theta = np.empty(len(vector))
         for ours, unrolled in self._pairs(vector, theta):
             unrolled[...] = ours
