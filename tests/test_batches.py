@@ -62,7 +62,7 @@ def gradient_of(batches, rows, dropout=None):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("store", STORAGE.values(), ids=STORAGE.keys())
 def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted, few, monkeypatch):
-    monkeypatch.setattr(batches_module, "BATCHES_FOR_COLUMNS", few)
+    monkeypatch.setattr(batches_module, "MANY_BATCHES", few)
     X, y = iris
     w = np.random.RandomState(0).uniform(0.5, 2, 150) if weighted else np.ones(150)
     objective = Objective(
@@ -274,7 +274,7 @@ def test_evaluate_every_is_checked(iris):
 @pytest.mark.parametrize("few", [0, 8], ids=["columns", "rows"])
 @pytest.mark.parametrize("n_features", [30, 2000])  # many entries for each column, or few
 def test_sparse_batches_are_those_of_the_same_dense_rows(n_features, few, monkeypatch):
-    monkeypatch.setattr(batches_module, "BATCHES_FOR_COLUMNS", few)
+    monkeypatch.setattr(batches_module, "MANY_BATCHES", few)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(60, n_features)) * (rng.uniform(size=(60, n_features)) < 0.1)
     y = rng.randint(3, size=60)

@@ -21,9 +21,9 @@ from skbackprop.workspace import Workspace
 CACHED = 2**16
 # Number of such parts from which threads save more time than they cost.
 PARTS_FOR_THREADS = 8
-# Number of sparse batches from which weights stored feature by feature save more time than the
-# conversions at the beginning and the end cost.
-BATCHES_FOR_COLUMNS = 8
+# Number of batches from which threads for their products, and another order of theta, save more
+# time than they cost at the beginning and the end.
+MANY_BATCHES = 8
 
 
 class Batches:
@@ -62,7 +62,7 @@ class Batches:
         self.network, self.n_rows = network, rows.n_rows
         # A source of rows must have `block`; what else saves a batch time is optional.
         sparse, workers = getattr(rows, "sparse", False), getattr(rows, "workers", None)
-        many = rows.n_rows > BATCHES_FOR_COLUMNS * batch_size
+        many = rows.n_rows > MANY_BATCHES * batch_size
         self.layout = layout = Layout.of(network, n_rows, sparse=sparse, many=many)
         self.theta = layout.stored(theta, rows.dtype)
         self._workspace = Workspace.of(network, n_rows, rows.dtype)
