@@ -122,8 +122,9 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, FittedNetwork):
     warm_start : bool, default=False
         Whether `fit` starts from the parameters of the previous fit.
     n_jobs : int or None, default=None
-        Number of threads over row blocks. None: as many as the BLAS may use here; -1: all
-        processors. The result is bitwise identical for any number.
+        Number of threads over row blocks, or over the features of large mini-batches. None: as
+        many as the BLAS may use here; -1: all processors. The result is bitwise identical for
+        any number.
     random_state : int, RandomState instance or None, default=None
         Seed or generator for the random starts, the validation split, shuffling and dropout.
     verbose : int, default=0

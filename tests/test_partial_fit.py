@@ -375,7 +375,7 @@ def test_sparse_chunks(iris):
 @pytest.mark.parametrize("solver", [SGD(nesterov=True, batch_size=20), Adam(batch_size=20)])
 def test_chunks_may_be_dense_or_sparse_in_turn(iris, solver, penalty, monkeypatch):
     # So that theta is stored by columns for one chunk, by rows for the next.
-    monkeypatch.setattr(batches, "BATCHES_FOR_COLUMNS", 0)
+    monkeypatch.setattr(batches, "MANY_BATCHES", 0)
     X, y = iris
     clf = BackpropClassifier((4,), 0.1, penalty=penalty, solver=solver, random_state=0)
     dense, mixed = clone(clf), clone(clf)
