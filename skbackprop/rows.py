@@ -15,7 +15,9 @@ is passed to it as a function of a block. The interface of a source is
   the estimator needs them, to divide threads among several starts;
 - ``gather(n)``: a sample of at most n rows as a block in memory;
 - ``block(indices)``: selected rows; optional, required by stochastic solvers. These also use, if
-  they exist, ``sparse``, ``workers``, and ``room(n)`` with ``block(indices, out)``.
+  they exist, ``sparse``, ``room(n)`` with ``block(indices, out)``, and ``workers`` with
+  ``n_threads``. With more than one thread, any of them calls ``block``, one at a time, and the
+  last three results must stay valid.
 """
 
 from collections.abc import Callable, Iterator

@@ -13,9 +13,9 @@ from sklearn.utils.multiclass import type_of_target
 from skbackprop.callbacks import Method
 from skbackprop.fitted import fitted_attributes, result_attributes
 from skbackprop.history import Entry, append
-from skbackprop.interrupts import Cancellation
+from skbackprop.interrupts import Cancellation, shielded
 from skbackprop.labels import Labels
-from skbackprop.monitoring import Status, quiet_overflow
+from skbackprop.monitoring import Iterate, Status, quiet_overflow
 from skbackprop.objective import Objective
 from skbackprop.preparation import class_factors, examples_of, weigh_classes
 from skbackprop.rows import ArrayRows
@@ -123,9 +123,14 @@ def next_chunk(
         weight=run.mean_weight * (solver.n_samples or run.rows_seen),
     )
     solver.check(objective)
-    # Not in a thread of its own: a chunk takes less time than starting one, no row threads work on
-    # it, and what an interrupt would break is a copy.
-    found = solver.partial_minimize(objective, theta, run, Cancellation())
+
+    def steps(cancellation: Cancellation) -> Iterate:
+        return solver.partial_minimize(objective, theta, run, cancellation)
+
+    # An interrupt must not come between threads. Without them it could only break a copy, and a
+    # small chunk takes hardly longer than starting a thread.
+    in_threads = solver.uses_threads(network, objective.n_rows)
+    found = shielded(steps) if in_threads else steps(Cancellation())
     if not np.isfinite(found.loss):
         raise ValueError(
             f"J is {found.loss} after these rows; the previous parameters are kept. "

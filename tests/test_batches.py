@@ -9,10 +9,12 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, Network, Objective
-from skbackprop.dropout import dropout_masks
+from skbackprop.dropout import dropout_masks, dropout_rates
+from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Progress, StoppingRule
 from skbackprop.solvers import SGD, Adam, Adaptive, TimeDecay
 from skbackprop.solvers import batches as batches_module
+from skbackprop.solvers import layout as layout_module
 from skbackprop.solvers import loader as loader_module
 from skbackprop.solvers.batches import Batches
 from skbackprop.solvers.layout import Layout
@@ -55,20 +57,30 @@ def gradient_of(batches, rows, dropout=None):
     return batches.layout.unrolled(rule.kept[0])
 
 
+def divide_small_batches(monkeypatch):
+    """Divide every batch by features, as only large and many batches are otherwise."""
+    monkeypatch.setattr(batches_module, "MANY_BATCHES", 0)
+    monkeypatch.setattr(layout_module, "RANGE_OPERATIONS", 1)
+
+
 # -- one batch after another ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("few", [0, 8], ids=["columns", "rows"])  # how sparse batches store theta
+@pytest.mark.parametrize("divided", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("store", STORAGE.values(), ids=STORAGE.keys())
-def test_every_batch_has_the_gradient_of_its_rows(iris, start, store, weighted, few, monkeypatch):
-    monkeypatch.setattr(batches_module, "MANY_BATCHES", few)
+def test_every_batch_has_the_gradient_of_its_rows(
+    iris, start, store, weighted, divided, monkeypatch
+):
+    if divided:
+        divide_small_batches(monkeypatch)
     X, y = iris
     w = np.random.RandomState(0).uniform(0.5, 2, 150) if weighted else np.ones(150)
     objective = Objective(
         Network(SIZES), store(X), y, reg_lambda=LAMBDA, sample_weight=w if weighted else None
     )
     batches = Batches(objective, start, 40)
+    assert batches.layout.n_ranges == (4 if divided else 1)
     order = np.random.RandomState(1).permutation(150)
     penalty = LAMBDA / w.sum() * start * objective.penalty.penalised
     for rows in (order[:40], order[40:80], slice(80, 110), order[110:113]):  # fewer, too
@@ -165,6 +177,77 @@ def test_steps_in_parts_are_those_of_the_whole_vector(store, n_rows, rule, penal
         whole(plain, gradient, 0.01, objective.penalty.proximal_step)
     assert_allclose(after, plain, rtol=0, atol=1e-12)
     assert np.abs(after - theta).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dropout"), [((8, 3), 0.0), ((8, 5, 3), 0.0), ((8, 5, 3), 0.3), ((8, 5, 4, 3), 0.3)]
+)
+@pytest.mark.parametrize("store", STORAGE.values(), ids=STORAGE.keys())
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_threads_that_share_batches_change_no_bit(sizes, store, dtype, dropout, monkeypatch):
+    divide_small_batches(monkeypatch)
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(50, 8)).astype(dtype), rng.randint(3, size=50)
+    network, solver = Network(sizes), Adam(0.01, batch_size=8, dropout=dropout)
+    theta = network.initialize(random_state=0)
+    data = {"X": store(X), "y": y, "sample_weight": rng.uniform(1, 2, 50), "reg_lambda": 0.1}
+    found = []
+    for n_jobs in (1, 2, 3):
+        objective = Objective(network, **data, n_jobs=n_jobs)
+        run = solver.new_run(np.random.RandomState(5))
+        with objective.running() as running:
+            batches = Batches(running, theta, 8)
+            assert batches.layout.n_ranges == 4
+            for _ in range(3):
+                solver._epoch(batches, run, Cancellation())
+            found.append(batches.unrolled())
+    assert_array_equal(found[0], found[1])
+    assert_array_equal(found[0], found[2])
+    # The same steps one after the other, from the estimates of J's gradient.
+    random_state, step = np.random.RandomState(5), solver.step_rule()
+    plain = theta.copy()
+    for _ in range(3):
+        order = random_state.permutation(50)
+        for first in range(0, 50, 8):
+            rows = order[first : first + 8]
+            masks = dropout_masks(
+                sizes[1:-1], len(rows), dtype, dropout_rates(sizes[1:-1], dropout), random_state
+            )
+            _, gradient = objective.batch(plain, rows, dropout=masks)
+            step(plain, gradient, 0.01)
+    assert_allclose(found[0], plain, rtol=0, atol=1e-12 if dtype == np.float64 else 1e-3)
+    assert np.abs(plain - theta).max() > 0.01
+
+
+def test_batches_go_on_after_an_error_while_rows_are_copied_ahead(monkeypatch):
+    divide_small_batches(monkeypatch)
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(40, 8)), rng.randint(3, size=40)
+    network = Network((8, 5, 3))
+    theta = network.initialize(random_state=0)
+    selections = [np.arange(first, first + 8) for first in range(0, 40, 8)]
+    step = MomentumStep(0.0, False)
+    with Objective(network, X, y, n_jobs=2).running() as running:
+        batches, fresh = Batches(running, theta, 8), Batches(running, theta, 8)
+
+        def run(batches, selections, rate):
+            for _ in batches.each(selections):
+                batches.evaluate()
+                batches.step(step, rate)
+
+        with pytest.raises(ValueError, match=r"broadcast|match"):
+            run(batches, [*selections[:2], slice(16, 24), np.array([[40]])], 0.0)
+        run(batches, selections[2:], 0.1)
+        run(fresh, selections[2:], 0.1)
+    assert_array_equal(batches.unrolled(), fresh.unrolled())
+    assert np.abs(fresh.unrolled() - theta).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64])
+def test_a_batch_size_may_be_a_numpy_integer(iris, kind):
+    fits = [fit(iris, Adam(0.01, batch_size=size), max_iter=2) for size in (4, kind(4))]
+    for one, other in zip(*(clf.theta_ for clf in fits), strict=True):
+        assert_array_equal(one, other)
 
 
 def test_float32_rows_learn_what_float64_rows_do(iris):
@@ -359,11 +442,13 @@ def test_a_layout_keeps_every_entry(sizes, n_ranges, order):
     assert_array_equal(views.biases, first[:, 0])
     for ours, theirs in zip(views.above, above, strict=True):
         assert_array_equal(ours, theirs)
-    # Each range has its own entries, and the last all others: together the whole vector.
-    for entries, weights in zip(layout.entries, views.weights, strict=True):
+    # Each range has entries of its own, and there are others: together the whole vector.
+    *ranges, others = layout.entries
+    for entries, weights in zip(ranges, views.weights, strict=True):
         assert np.isin(weights, vector[entries]).all()
-    assert [e.start for e in layout.entries[1:]] == [e.stop for e in layout.entries[:-1]]
-    assert (layout.entries[0].start, layout.entries[-1].stop) == (0, len(theta))
+    assert_array_equal(np.hstack([vector[e] for e in layout.entries]), vector)
+    if others.stop > 0:
+        assert sum(vector[e].size for e in ranges) == first[:, 1:].size
     views.biases[:] = 0.0  # views, not copies
     assert (layout.unrolled(vector) == 0).sum() == sizes[1]
 
@@ -377,7 +462,8 @@ def test_a_layout_keeps_every_entry(sizes, n_ranges, order):
         ((784, 1000, 10), 200, False, False, 1),
         ((20_000, 100, 2), 200, True, True, 4),
         ((20_000, 100, 2), 200, True, False, 1),
-        ((5, 100_000, 2), 200, False, True, 4),  # never more than features
+        ((784, 10_000, 10), 2**22 // 10_000, False, True, 4),
+        ((784, 10_000, 10), 2**22 // 10_000 + 1, False, True, 1),  # large sums, for each range
     ],
 )
 def test_a_large_batch_is_divided_into_ranges(sizes, rows, sparse, many, expected):
@@ -385,6 +471,13 @@ def test_a_large_batch_is_divided_into_ranges(sizes, rows, sparse, many, expecte
     assert layout.n_ranges == expected
     assert layout.features[0].start == 0
     assert layout.features[-1].stop == sizes[0]
+
+
+def test_there_are_no_more_ranges_than_features(monkeypatch):
+    monkeypatch.setattr(layout_module, "RANGE_OPERATIONS", 1)
+    for n_features, expected in ((1, 1), (2, 2), (3, 2), (4, 4), (9, 4)):
+        layout = Layout.of(Network((n_features, 2)), 3, sparse=False, many=True)
+        assert layout.n_ranges == expected
 
 
 @pytest.mark.parametrize("ahead", [True, False])

@@ -1,6 +1,7 @@
 """partial_fit: rows that come a chunk at a time."""
 
 import re
+import threading
 
 import joblib
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from skbackprop import BackpropClassifier, Network, Objective
-from skbackprop.solvers import SGD, Adam, Adaptive, Cosine, OneCycle, TimeDecay, batches
+from skbackprop.solvers import SGD, Adam, Adaptive, Cosine, OneCycle, TimeDecay, batches, layout
 
 M = 150
 LAMBDA = 5.0
@@ -385,6 +386,45 @@ def test_chunks_may_be_dense_or_sparse_in_turn(iris, solver, penalty, monkeypatc
         mixed.partial_fit(store(X[rows]), y[rows], classes=[0, 1, 2])
     for one, other in zip(mixed.theta_, dense.theta_, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+class Witness(TimeDecay):
+    """A learning rate that notes in which threads steps are made."""
+
+    def after_step(self, rate, n_steps, n_total):
+        in_main.add(threading.current_thread() is threading.main_thread())
+        return super().after_step(rate, n_steps, n_total)
+
+
+in_main: set[bool] = set()
+
+
+@pytest.mark.parametrize(("n_rows", "expected"), [(80, {True}), (90, {True, False})])
+def test_an_interrupt_cannot_come_between_the_threads_of_a_large_chunk(n_rows, expected):
+    # Signal handlers run in the main thread: where threads may share the work, it is elsewhere.
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(n_rows, 4)), np.arange(n_rows) % 2
+    clf = BackpropClassifier((3,), solver=SGD(Witness(), batch_size=10), random_state=0)
+    clf.partial_fit(X, y, classes=[0, 1])
+    in_main.clear()
+    clf.partial_fit(X, y)
+    assert in_main == expected  # the rate is also asked for before the steps
+
+
+def test_large_chunks_have_the_same_bits_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(layout, "RANGE_OPERATIONS", 1)
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(300, 6)), np.arange(300) % 3
+    fits = [
+        BackpropClassifier((4,), solver=Adam(batch_size=10), n_jobs=n_jobs, random_state=0)
+        for n_jobs in (1, 2, 3)
+    ]
+    for clf in fits:
+        for rows in (slice(0, 150), slice(150, 200), slice(200, 300)):  # many, few, many batches
+            clf.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+    for one, two, three in zip(*(clf.theta_ for clf in fits), strict=True):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
 
 
 def test_goes_on_from_a_fit(iris):

@@ -21,8 +21,8 @@ from skbackprop.workspace import Workspace
 CACHED = 2**16
 # Number of such parts from which threads save more time than they cost.
 PARTS_FOR_THREADS = 8
-# Number of batches from which threads for their products, and another order of theta, save more
-# time than they cost at the beginning and the end.
+# Number of batches above which threads for the products and a rearranged theta repay starting and
+# converting them.
 MANY_BATCHES = 8
 
 
@@ -33,11 +33,11 @@ class Batches:
     mean weight of all rows. The penalty keeps the factor lambda/m with the full m. At a fixed
     theta, the mean of the estimates over batches of equal size that make up all rows is J.
 
-    The arithmetic is in the precision of the rows; all batches use the same arrays. The work of a
-    large batch is divided by features (`Layout`): with the features of a range, a thread computes
-    the gradient of their weights, changes the weights, and begins the next batch, for which
-    another thread copies the rows. Threads then wait for each other once per batch. The sums are
-    the same for any number of threads.
+    The arithmetic is in the precision of the rows; all batches use the same arrays. A large batch
+    is divided by features (`Layout`). A task computes the gradient of the weights of its
+    features, changes them by a step, and computes their part of the next batch's Z^(2). Meanwhile
+    another task copies the rows of the batch after that. Threads then wait for each other once
+    per batch. The result is bitwise identical for any number of threads.
 
     Parameters
     ----------
@@ -58,41 +58,41 @@ class Batches:
 
     def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
         network, rows = objective.network, objective.rows
-        n_rows = min(batch_size, rows.n_rows)
+        batch_rows = min(batch_size, rows.n_rows)
         self.network, self.n_rows = network, rows.n_rows
         # A source of rows must have `block`; what else saves a batch time is optional.
         sparse, workers = getattr(rows, "sparse", False), getattr(rows, "workers", None)
-        many = rows.n_rows > MANY_BATCHES * batch_size
-        self.layout = layout = Layout.of(network, n_rows, sparse=sparse, many=many)
+        many = are_many(rows.n_rows, batch_size)
+        self.layout = layout = Layout.of(network, batch_rows, sparse=sparse, many=many)
         self.theta = layout.stored(theta, rows.dtype)
-        self._workspace = Workspace.of(network, n_rows, rows.dtype)
+        self._workspace = Workspace.of(network, batch_rows, rows.dtype)
         self._gradient = self._workspace.gradient
         self._views, self._gradients = layout.views(self.theta), layout.views(self._gradient)
         self._unrolled_penalty = objective.penalty
         penalised = layout.stored(objective.penalty.penalised, bool)
         penalty = replace(objective.penalty, penalised=penalised)
+        *parts, self._other_parts = (_parts(entries, penalty) for entries in layout.entries)
         Z = self._workspace.layers[0]
-        self._columns = list(
-            map(
-                _Columns,
-                self._views.weights,
-                self._gradients.weights,
-                [Z, *(np.empty_like(Z) for _ in layout.features[1:])],
-                [_parts(entries, penalty) for entries in layout.entries],
+        # Not Z itself if there are several: they may hold sums of the next batch.
+        sums = [Z] if layout.n_ranges == 1 else [np.empty_like(Z) for _ in parts]
+        self._ranges = [
+            _Range(*of_range)
+            for of_range in zip(
+                self._views.weights, self._gradients.weights, sums, parts, strict=True
             )
-        )
-        divided = layout.n_ranges > 1 or len(self._columns[0].parts) >= PARTS_FOR_THREADS
+        ]
+        divided = layout.n_ranges > 1 or is_large(network.n_parameters)
         self._map: Callable = workers.map if divided and workers else map
-        ahead = layout.n_ranges > 1 and bool(workers) and rows.n_threads > 1
-        self._loader = Loader(rows, layout.features, n_rows, ahead=ahead)
+        in_threads = layout.n_ranges > 1 and bool(workers) and getattr(rows, "n_threads", 1) > 1
+        self._loader = Loader(rows, layout.features, batch_rows, ahead=in_threads)
         self._propagated = False
-        self._Y = np.empty((n_rows, network.n_outputs), dtype=rows.dtype, order="F")
-        self._factors = np.empty(n_rows, dtype=rows.dtype)
+        self._Y = np.empty((batch_rows, network.n_outputs), dtype=rows.dtype, order="F")
+        self._factors = np.empty(batch_rows, dtype=rows.dtype)
         self._total = np.zeros_like(self.theta)
         self._cost, self._n_added = 0.0, 0
 
     def each(self, selections: Iterable[slice | NDArray]) -> Iterator[int]:
-        """Take one batch after the other; each must be evaluated.
+        """Take one batch after the other; each must be evaluated once, and a step made.
 
         Parameters
         ----------
@@ -119,25 +119,29 @@ class Batches:
         """
         n_rows, X, y, weights = self._batch
         if not self._propagated:
-            _run(self._map, map(partial, [c.propagate for c in self._columns], X))
+            pairs = zip(self._ranges, X, strict=True)
+            _run(self._map, [partial(of_range.propagate, part) for of_range, part in pairs])
         workspace = self._workspace.first(n_rows)
-        Z = workspace.layers[0]
-        for columns in self._columns[1:]:
-            Z += columns.Z[:n_rows]
-        Z += self._views.biases
-        found = self.network.propagate_above(
+        if len(self._ranges) > 1:
+            first, second, *more = (of_range.Z[:n_rows] for of_range in self._ranges)
+            Z = np.add(first, second, out=workspace.layers[0])
+            for part in more:
+                Z += part
+        workspace.layers[0] += self._views.biases
+        propagation = self.network.propagate_above(
             self._views.above, out=workspace.layers, dropout=dropout
         )
+        delta = propagation.logits
         Y = one_hot(y, self.network.n_outputs, self.theta.dtype, out=self._Y[:n_rows])
         # As in `Objective.batch`, not divided by the sum of the batch's weights.
         factors = self._factors[:n_rows]
         factors[:] = 1.0 if weights is None else weights
         factors /= n_rows
-        cost = weighted_cost_and_delta(self.network, found.logits, Y, factors)
+        cost = weighted_cost_and_delta(self.network, delta, Y, factors)
         self._delta, *_ = self.network.back_propagate_above(
             self._views.above,
-            found,
-            found.logits,
+            propagation,
+            delta,
             out=self._gradients.above,
             deltas=workspace.deltas,
             dropout=dropout,
@@ -162,22 +166,22 @@ class Batches:
 
         def change(k: int) -> None:
             """A step of the weights of a range, and then the beginning of the next batch."""
-            columns = self._columns[k]
-            columns.back_propagate(X[k], self._delta)
-            for part in columns.parts:
+            of_range = self._ranges[k]
+            of_range.back_propagate(X[k], self._delta)
+            for part in of_range.parts:
                 move(part)
             if following is not None:
-                columns.propagate(following.X[k])
+                of_range.propagate(following.X[k])
 
-        tasks: list[Callable]
-        if self.layout.n_ranges > 1:
-            tasks = [partial(change, k) for k in range(self.layout.n_ranges)]
+        tasks: list[Callable] = [partial(move, part) for part in self._other_parts]
+        if len(self._ranges) > 1:
+            tasks += [partial(change, k) for k in range(len(self._ranges))]
             if self._loader.n_ahead:
                 tasks.append(self._loader.load)
         else:
-            (columns,) = self._columns
-            columns.back_propagate(X[0], self._delta)
-            tasks = [partial(move, part) for part in columns.parts]
+            (whole,) = self._ranges
+            whole.back_propagate(X[0], self._delta)
+            tasks += [partial(move, part) for part in whole.parts]
         _run(self._map, tasks)
         self._propagated = following is not None
 
@@ -219,6 +223,16 @@ class Batches:
         return self._unrolled_penalty.add_smooth(theta, cost, gradient)
 
 
+def are_many(n_rows: int, batch_size: int) -> bool:
+    """Whether threads may share the products of so many batches."""
+    return n_rows > MANY_BATCHES * batch_size
+
+
+def is_large(n_parameters: int) -> bool:
+    """Whether threads may share a step of so many parameters."""
+    return n_parameters > (PARTS_FOR_THREADS - 1) * CACHED
+
+
 class _Part(NamedTuple):
     """Some entries of theta that are changed together, and their penalty."""
 
@@ -227,7 +241,7 @@ class _Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Columns:
+class _Range:
     """The weights of a range of features, which one thread at a time works on.
 
     Parameters
@@ -237,8 +251,7 @@ class _Columns:
     Z : ndarray of shape (rows, s_2)
         Their part of the sums in Z^(2).
     parts : list of _Part
-        The entries of theta that change with them: the weights, and for the last range all
-        other parameters.
+        The entries of theta that hold the weights.
     """
 
     weights: NDArray

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from skbackprop.dropout import dropout_masks, dropout_rates
 from skbackprop.interrupts import Cancellation
 from skbackprop.monitoring import Iterate, Progress, Status, quiet_overflow
-from skbackprop.network import is_positive_integer
+from skbackprop.network import Network, is_positive_integer
 from skbackprop.objective import Objective
 from skbackprop.solvers.base import Preparation, Solver
-from skbackprop.solvers.batches import Batches
+from skbackprop.solvers.batches import Batches, are_many, is_large
 from skbackprop.solvers.layout import Layout
 from skbackprop.solvers.learning_rates import (
     LearningRate,
@@ -105,9 +105,9 @@ class StochasticSolver(GradientSolver):
 
     A batch estimates J and its gradient (`Batches`), with the penalty lambda/m of all m rows.
     Within an epoch theta and the state of the step rule have the precision of the rows. Threads
-    divide the work of a large batch by features, and passes over all rows by rows. The BLAS has
-    one thread: its own wait actively for each other, which beside another busy process takes many
-    times as long.
+    share a large batch by features, and a pass over all rows by blocks of rows. The BLAS is
+    limited to one thread: its own wait actively for each other, which is many times slower when
+    another process needs the cores.
 
     Evaluating J over all rows, without dropout, takes a good part of the time of an epoch, and
     with its gradient three times as long; the mean of the epoch's estimates takes little.
@@ -158,12 +158,12 @@ class StochasticSolver(GradientSolver):
                 f"{objective.n_rows} rows."
             )
         learning_rate = learning_rate_of(self.learning_rate)
-        n_batches = ceil(objective.n_rows / self.batch_size)
+        n_batches = ceil(objective.n_rows / int(self.batch_size))
         run = self.new_run(random_state, progress.rule.max_iter * n_batches)
         progress.enter(type(self).__name__, objective)
         iterate = progress.evaluate(theta)
         progress.start(iterate)
-        batches = Batches(objective, theta, self.batch_size)
+        batches = Batches(objective, theta, int(self.batch_size))
         run.adopt(batches.layout)
         exact = np.any(self.dropout) or learning_rate.follows_loss
         evaluate_every = 1 if exact else self.evaluate_every
@@ -221,6 +221,18 @@ class StochasticSolver(GradientSolver):
             weight_seen=run.weight_seen + weight,
         )
 
+    def uses_threads(self, network: Network, n_rows: int) -> bool:
+        """Whether `partial_minimize` can use more than one thread.
+
+        Parameters
+        ----------
+        network : Network
+            The network.
+        n_rows : int
+            Number of rows of the call.
+        """
+        return are_many(n_rows, int(self.batch_size)) or is_large(network.n_parameters)
+
     def partial_minimize(
         self,
         objective: Objective,
@@ -247,7 +259,7 @@ class StochasticSolver(GradientSolver):
             The parameters after the epoch, with the batches' estimates of J and its gradient.
         """
         with quiet_overflow(), objective.running(cancellation) as objective:
-            batches = Batches(objective, theta, self.batch_size)
+            batches = Batches(objective, theta, int(self.batch_size))
             run.adopt(batches.layout)
             self._epoch(batches, run, cancellation)
             theta = batches.unrolled()
@@ -259,9 +271,12 @@ class StochasticSolver(GradientSolver):
         self, n_rows: int, random_state: np.random.RandomState
     ) -> Iterator[slice | NDArray]:
         """The rows of each batch."""
+        # All random numbers come before the first batch: later ones may be taken ahead of the
+        # dropout masks of this one, and by another thread.
         order = random_state.permutation(n_rows) if self._shuffles(n_rows) else None
-        for start in range(0, n_rows, self.batch_size):
-            rows = slice(start, min(start + self.batch_size, n_rows))
+        batch_size = int(self.batch_size)
+        for start in range(0, n_rows, batch_size):
+            rows = slice(start, min(start + batch_size, n_rows))
             yield rows if order is None else order[rows]
 
     def _shuffles(self, n_rows: int) -> bool:
@@ -281,7 +296,8 @@ class StochasticRun:
     n_steps: int = 0
     rows_seen: int = 0
     weight_seen: float = 0.0
-    # How the arrays of the step rule are stored, see `Layout`.
+    # How the arrays of the step rule are stored. Not a `Layout`: a run is saved with the estimator
+    # and should need no further trusted type.
     n_ranges: int = 1
     order: Literal["C", "F"] = "C"
 

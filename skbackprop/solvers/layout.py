@@ -13,6 +13,8 @@ RANGE_OPERATIONS = 6_000_000
 # What a step costs per parameter, in multiplications of a product.
 STEP_OPERATIONS = 40
 MAX_RANGES = 4
+# Size of a batch's Z^(2) up to which it is divided: each range has an array of this size.
+MAX_SUMS = 2**22
 
 
 class Views(NamedTuple):
@@ -68,17 +70,19 @@ class Layout(NamedTuple):
         sparse : bool
             Whether the rows are sparse.
         many : bool
-            Whether there are so many batches that starting threads and converting theta cost
-            little of the time. Sparse rows are then multiplied by weights stored feature by
-            feature, which needs no transpose; otherwise a product is computed unit by unit.
+            Whether there are enough batches to repay starting threads and rearranging theta.
+            Sparse rows are then multiplied by weights stored feature by feature, which needs no
+            transpose; otherwise a product is computed unit by unit.
         """
         if not many:
             return cls(network)
         n_features, n_units = network.layer_sizes[:2]
         operations = n_features * n_units * (STEP_OPERATIONS + (0 if sparse else batch_rows))
-        n_ranges = min(operations // RANGE_OPERATIONS, n_features, MAX_RANGES)
+        most = min(operations // RANGE_OPERATIONS, n_features, MAX_RANGES)
+        if batch_rows * n_units > MAX_SUMS:
+            most = 1
         # A power of two, for two threads or four to share.
-        return cls(network, 1 << max(n_ranges.bit_length() - 1, 0), "F" if sparse else "C")
+        return cls(network, 1 << max(most.bit_length() - 1, 0), "F" if sparse else "C")
 
     @property
     def features(self) -> list[slice]:
@@ -88,14 +92,16 @@ class Layout(NamedTuple):
 
     @property
     def entries(self) -> list[slice]:
-        """The entries of the vector that belong to each range; the last has all others, too."""
+        """The entries of the vector that hold the weights of each range, and last all others."""
+        if self._is_unrolled:
+            return [slice(0, self.network.n_parameters), slice(0, 0)]
         units = self.network.layer_sizes[1]
-        starts = [features.start * units for features in self.features]
-        ends = [*starts[1:], self.network.n_parameters]
-        return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+        ranges = [slice(units * f.start, units * f.stop) for f in self.features]
+        return [*ranges, slice(ranges[-1].stop, self.network.n_parameters)]
 
     @property
     def _is_unrolled(self) -> bool:
+        """Whether this is the order of `Network.unroll`, in which weights and biases alternate."""
         return self.n_ranges == 1 and self.order == "C"
 
     def views(self, vector: NDArray) -> Views:
@@ -103,11 +109,11 @@ class Layout(NamedTuple):
         first, *above = self.network.reshape(vector)
         if self._is_unrolled:
             return Views([first[:, 1:]], first[:, 0], above)
-        n_features, units = self.network.layer_sizes[:2]
-        weights = [vector[units * f.start : units * f.stop] for f in self.features]
+        units = self.network.layer_sizes[1]
+        *ranges, others = self.entries
         return Views(
-            [W.reshape((units, -1), order=self.order) for W in weights],
-            vector[units * n_features : units * (n_features + 1)],
+            [vector[entries].reshape((units, -1), order=self.order) for entries in ranges],
+            vector[others][:units],
             above,
         )
 

@@ -46,14 +46,15 @@ class Loader:
     n_rows : int
         The maximum number of rows in a batch.
     ahead : bool
-        Whether to load batches ahead, if their buffers are not too large; `load` must then be
-        called once for each batch.
+        Whether to load batches ahead, unless dense ones are too large. If `n_ahead` is not 0,
+        `load` must be called once for each batch.
     """
 
     def __init__(self, rows: Any, features: list[slice], n_rows: int, *, ahead: bool):
         self._rows, self._features = rows, features
-        small = n_rows * features[-1].stop * rows.dtype.itemsize <= FEATURE_BYTES
-        self.n_ahead = AHEAD if ahead and small else 0
+        n_features = features[-1].stop
+        small = n_rows * n_features * rows.dtype.itemsize <= FEATURE_BYTES
+        self.n_ahead = AHEAD if ahead and (small or getattr(rows, "sparse", False)) else 0
         room = rows.room if hasattr(rows, "room") else lambda n_rows: None
         self._buffers = deque(room(n_rows) for _ in range(1 + self.n_ahead))
         self._loaded: deque[Batch] = deque()
