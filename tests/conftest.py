@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+import signal
 import sys
 from time import monotonic, sleep
 
@@ -10,6 +11,12 @@ from hypothesis import settings
 # The same examples in every run: a failure is the code's, and can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
+
+
+def pytest_configure():
+    # A shell without job control starts a background process with SIGINT ignored.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish():

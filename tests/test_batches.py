@@ -57,8 +57,9 @@ def gradient_of(batches, rows, dropout=None):
     return batches.layout.unrolled(rule.kept[0])
 
 
-def divide_small_batches(monkeypatch):
+def divide_small_batches(monkeypatch, n_ranges=4):
     """Divide every batch by features, as only large and many batches are otherwise."""
+    monkeypatch.setattr(layout_module, "MAX_RANGES", n_ranges)
     monkeypatch.setattr(batches_module, "MANY_BATCHES", 0)
     monkeypatch.setattr(layout_module, "RANGE_OPERATIONS", 1)
 
@@ -180,12 +181,20 @@ def test_steps_in_parts_are_those_of_the_whole_vector(store, n_rows, rule, penal
 
 
 @pytest.mark.parametrize(
-    ("sizes", "dropout"), [((8, 3), 0.0), ((8, 5, 3), 0.0), ((8, 5, 3), 0.3), ((8, 5, 4, 3), 0.3)]
+    ("sizes", "dropout", "n_ranges"),
+    [
+        ((8, 3), 0.0, 4),
+        ((8, 5, 3), 0.0, 4),
+        ((8, 5, 3), 0.3, 2),
+        ((8, 5, 4, 3), 0.3, 4),
+    ],
 )
 @pytest.mark.parametrize("store", STORAGE.values(), ids=STORAGE.keys())
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_threads_that_share_batches_change_no_bit(sizes, store, dtype, dropout, monkeypatch):
-    divide_small_batches(monkeypatch)
+def test_threads_that_share_batches_change_no_bit(
+    sizes, store, dtype, dropout, n_ranges, monkeypatch
+):
+    divide_small_batches(monkeypatch, n_ranges)
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(50, 8)).astype(dtype), rng.randint(3, size=50)
     network, solver = Network(sizes), Adam(0.01, batch_size=8, dropout=dropout)
@@ -197,7 +206,7 @@ def test_threads_that_share_batches_change_no_bit(sizes, store, dtype, dropout, 
         run = solver.new_run(np.random.RandomState(5))
         with objective.running() as running:
             batches = Batches(running, theta, 8)
-            assert batches.layout.n_ranges == 4
+            assert batches.layout.n_ranges == n_ranges
             for _ in range(3):
                 solver._epoch(batches, run, Cancellation())
             found.append(batches.unrolled())

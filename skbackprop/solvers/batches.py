@@ -13,7 +13,7 @@ from skbackprop.objective import Objective, one_hot, weighted_cost_and_delta
 from skbackprop.penalties import PenaltyTerm
 from skbackprop.products import multiply, multiply_transposed, sum_of_rows
 from skbackprop.solvers.layout import Layout
-from skbackprop.solvers.loader import Loader
+from skbackprop.solvers.loader import Batch, Loader
 from skbackprop.solvers.steps import StepRule
 from skbackprop.workspace import Workspace
 
@@ -56,6 +56,10 @@ class Batches:
         The parameters at which the next batch is evaluated.
     """
 
+    # Set by `each`: the batch, and whether the sums of its Z^(2) are known already.
+    _batch: Batch
+    _propagated: bool
+
     def __init__(self, objective: Objective, theta: NDArray, batch_size: int):
         network, rows = objective.network, objective.rows
         batch_rows = min(batch_size, rows.n_rows)
@@ -85,7 +89,6 @@ class Batches:
         self._map: Callable = workers.map if divided and workers else map
         in_threads = layout.n_ranges > 1 and bool(workers) and getattr(rows, "n_threads", 1) > 1
         self._loader = Loader(rows, layout.features, batch_rows, ahead=in_threads)
-        self._propagated = False
         self._Y = np.empty((batch_rows, network.n_outputs), dtype=rows.dtype, order="F")
         self._factors = np.empty(batch_rows, dtype=rows.dtype)
         self._total = np.zeros_like(self.theta)
