@@ -444,6 +444,7 @@ def test_a_layout_keeps_every_entry(sizes, n_ranges, order):
     assert vector.dtype == np.float32
     assert_array_equal(layout.unrolled(vector), theta)
     assert layout.unrolled(vector).dtype == np.float64
+    assert np.array_equal(vector, theta) == (n_ranges == 1 and order == "C")
     first, *above = network.reshape(theta)
     views = layout.views(vector)
     assert len(views.weights) == len(layout.features) == n_ranges
@@ -513,8 +514,12 @@ def test_batches_come_in_order_with_their_own_rows(store, ahead):
         assert seen == 4
 
 
-def test_large_batches_are_not_loaded_ahead(monkeypatch):
-    rows = Objective(Network((3, 1)), np.zeros((20, 3)), np.zeros(20, int)).rows
+def test_large_dense_batches_are_not_loaded_ahead(monkeypatch):
+    def n_ahead(n_rows, store=np.asarray, source=lambda rows: rows):
+        rows = Objective(Network((3, 1)), store(np.zeros((20, 3))), np.zeros(20, int)).rows
+        return Loader(source(rows), [slice(0, 1), slice(1, 3)], n_rows, ahead=True).n_ahead
+
     monkeypatch.setattr(loader_module, "FEATURE_BYTES", 10 * 3 * 8)
-    assert Loader(rows, [slice(0, 3)], 10, ahead=True).n_ahead == 2
-    assert Loader(rows, [slice(0, 3)], 11, ahead=True).n_ahead == 0
+    assert (n_ahead(10), n_ahead(11)) == (2, 0)
+    assert n_ahead(11, csr_array) == 2  # their entries are few
+    assert n_ahead(11, csr_array, SingleRows) == 0  # which this source does not say

@@ -47,13 +47,9 @@ SURVIVORS = {
         (
             "Both have the same length: `reshape` and `Workspace` make them.",
             (
-                "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=True)):",
-                "for layer, (Theta, Z) in enumerate(zip(thetas, out, strict=False)):",
+                "for layer, (Theta, a, Z) in enumerate(zip(thetas, activations, out[1:], strict=True)):",
+                "for layer, (Theta, a, Z) in enumerate(zip(thetas, activations, out[1:], strict=False)):",
             ),
-        ),
-        (
-            "It is the last turn of the loop.",
-            ("break", "continue"),
         ),
         (
             "Only numbers beyond the largest float come here.",
@@ -68,29 +64,6 @@ SURVIVORS = {
             (
                 "return -math.inf if value < 0 else math.inf",
                 "return -math.inf if value <= 0 else math.inf",
-            ),
-        ),
-        (
-            "The same product, slower.",
-            (
-                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
-                "elif _has_few_entries(A) and  B.flags.c_contiguous:",
-            ),
-            (
-                "multiply = np.multiply if A.shape[1] == 1 else np.matmul",
-                "multiply = np.multiply if A.shape[1] == 0 else np.matmul",
-            ),
-            (
-                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
-                "elif _has_few_entries(A) or not B.flags.c_contiguous:",
-            ),
-            (
-                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
-                "elif _has_few_entries(A) and  out.T.flags.c_contiguous:",
-            ),
-            (
-                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
-                "elif _has_few_entries(A) or not out.T.flags.c_contiguous:",
             ),
         ),
         (
@@ -116,6 +89,31 @@ SURVIVORS = {
             (
                 "theta = parts[0].astype(np.float64) if unrolled else self.unroll(parts)",
                 "theta = parts[ -1].astype(np.float64) if unrolled else self.unroll(parts)",
+            ),
+        ),
+    ],
+    "products.py": [
+        (
+            "The same product, slower.",
+            (
+                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
+                "elif _has_few_entries(A) and  B.flags.c_contiguous:",
+            ),
+            (
+                "product = np.multiply if A.shape[1] == 1 else np.matmul",
+                "product = np.multiply if A.shape[1] == 0 else np.matmul",
+            ),
+            (
+                "elif _has_few_entries(A) and not B.flags.c_contiguous:",
+                "elif _has_few_entries(A) or not B.flags.c_contiguous:",
+            ),
+            (
+                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
+                "elif _has_few_entries(A) and  out.T.flags.c_contiguous:",
+            ),
+            (
+                "elif _has_few_entries(A) and not out.T.flags.c_contiguous:",
+                "elif _has_few_entries(A) or not out.T.flags.c_contiguous:",
             ),
         ),
         (
@@ -368,18 +366,130 @@ SURVIVORS = {
             "The result is the same for any number of threads.",
             ("PARTS_FOR_THREADS = 8", "PARTS_FOR_THREADS = 7"),
             ("PARTS_FOR_THREADS = 8", "PARTS_FOR_THREADS = 9"),
-            ("self._n_lanes = 1", "self._n_lanes = 2"),
             (
-                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
-                "if len(parts) < PARTS_FOR_THREADS and workers is not None:",
+                "return n_parameters > (PARTS_FOR_THREADS - 1) * CACHED",
+                "return n_parameters > (PARTS_FOR_THREADS + 1) * CACHED",
             ),
             (
-                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
-                "if len(parts) > PARTS_FOR_THREADS and workers is not None:",
+                "return n_parameters > (PARTS_FOR_THREADS - 1) * CACHED",
+                "return n_parameters > (PARTS_FOR_THREADS - 0) * CACHED",
             ),
             (
-                "if len(parts) >= PARTS_FOR_THREADS and workers is not None:",
-                "if not len(parts) >= PARTS_FOR_THREADS and workers is not None:",
+                "return n_parameters > (PARTS_FOR_THREADS - 1) * CACHED",
+                "return n_parameters > (PARTS_FOR_THREADS - 2) * CACHED",
+            ),
+            (
+                "return n_parameters > (PARTS_FOR_THREADS - 1) * CACHED",
+                "return n_parameters >= (PARTS_FOR_THREADS - 1) * CACHED",
+            ),
+            *(
+                (
+                    "divided = layout.n_ranges > 1 or is_large(network.n_parameters)",
+                    f"divided = layout.n_ranges {changed} is_large(network.n_parameters)",
+                )
+                for changed in ("<= 1 or", "> 0 or", "> 1 and", "> 2 or", ">= 1 or")
+            ),
+            (
+                "self._map: Callable = workers.map if divided and workers else map",
+                "self._map: Callable = workers.map if not divided and workers else map",
+            ),
+            *(
+                (
+                    'in_threads = layout.n_ranges > 1 and bool(workers) and getattr(rows, "n_threads", 1) > 1',
+                    f'in_threads = layout.n_ranges > {least} and bool(workers) and getattr(rows, "n_threads", {changed}',
+                )
+                for least, changed in [
+                    (1, "0) > 1"),
+                    (1, "1) <= 1"),
+                    (1, "1) > 0"),
+                    (1, "1) > 2"),
+                    (1, "1) >= 1"),
+                    (1, "2) > 1"),
+                    (2, "1) > 1"),
+                ]
+            ),
+        ),
+        (
+            "One range is all features and all parameters.",
+            ("if len(self._ranges) > 1:", "if len(self._ranges) > 0:"),
+            ("if len(self._ranges) > 1:", "if len(self._ranges) >= 1:"),
+            (
+                "whole.back_propagate(X[0], self._delta)",
+                "whole.back_propagate(X[ -1], self._delta)",
+            ),
+        ),
+        (
+            "Both have one item for each range.",
+            (
+                "self._views.weights, self._gradients.weights, sums, parts, strict=True",
+                "self._views.weights, self._gradients.weights, sums, parts, strict=False",
+            ),
+            (
+                "pairs = zip(self._ranges, X, strict=True)",
+                "pairs = zip(self._ranges, X, strict=False)",
+            ),
+        ),
+        (
+            "No attribute is set later.",
+            ("@dataclass(frozen=True)", "@dataclass(frozen=False)"),
+        ),
+    ],
+    "solvers/layout.py": [
+        (
+            "Sizes for speed.",
+            ("RANGE_OPERATIONS = 6_000_000", "RANGE_OPERATIONS = 5999999"),
+            ("RANGE_OPERATIONS = 6_000_000", "RANGE_OPERATIONS = 6000001"),
+            ("STEP_OPERATIONS = 40", "STEP_OPERATIONS = 39"),
+            ("STEP_OPERATIONS = 40", "STEP_OPERATIONS = 41"),
+            *(
+                (
+                    "operations = n_features * n_units * (STEP_OPERATIONS + (0 if sparse else batch_rows))",
+                    f"operations = n_features * n_units * (STEP_OPERATIONS + ( {rows} if sparse else batch_rows))",
+                )
+                for rows in (-1, 1)
+            ),
+            ("if batch_rows * n_units > MAX_SUMS:", "if batch_rows * n_units >= MAX_SUMS:"),
+        ),
+        (
+            "Rounded down to a power of two, and at least one.",
+            ("MAX_RANGES = 4", "MAX_RANGES = 5"),
+            ("most = 1", "most = 0"),
+        ),
+        (
+            "Empty.",
+            (
+                "return [slice(0, self.network.n_parameters), slice(0, 0)]",
+                "return [slice(0, self.network.n_parameters), slice( 1, 0)]",
+            ),
+        ),
+        (
+            "NumPy takes every negative length for the one that is unknown.",
+            (
+                "[vector[entries].reshape((units, -1), order=self.order) for entries in ranges],",
+                "[vector[entries].reshape((units, - 2), order=self.order) for entries in ranges],",
+            ),
+        ),
+        (
+            "Both have one item for each matrix.",
+            ("strict=True,", "strict=False,"),
+        ),
+    ],
+    "solvers/loader.py": [
+        (
+            "Any cycle of the buffers leaves the last ones as they are.",
+            ("buffer = self._buffers[0]", "buffer = self._buffers[ -1]"),
+            ("self._buffers.rotate(-1)", "self._buffers.rotate(- 2)"),
+            ("self._buffers.rotate(-1)", "self._buffers.rotate(1)"),
+            (
+                "self._buffers = deque(room(n_rows) for _ in range(1 + self.n_ahead))",
+                "self._buffers = deque(room(n_rows) for _ in range( 2 + self.n_ahead))",
+            ),
+        ),
+        (
+            "One range is all features.",
+            (
+                "parts = [X] if len(self._features) == 1 else [X[:, part] for part in self._features]",
+                "parts = [X] if len(self._features) == 0 else [X[:, part] for part in self._features]",
             ),
         ),
     ],
