@@ -198,6 +198,15 @@ def test_a_call_that_draws_has_its_own_random_state(options, draws):
 
 
 @STOCHASTIC
+def test_threads_can_share_many_batches_or_a_large_theta(solver):
+    method = solver(batch_size=10)
+    small, large = Network((3, 2)), Network((1000, 1000))
+    assert not method.uses_threads(small, 80)
+    assert method.uses_threads(small, 81)
+    assert method.uses_threads(large, 1)
+
+
+@STOCHASTIC
 def test_parameters_that_are_not_finite_have_no_cost(solver):
     method = solver(Recorded(np.inf))
     run = method.new_run(np.random.RandomState(0))

@@ -68,7 +68,7 @@ TESTS = {
     "rows.py": ["rows"],
     "solvers/stages.py": ["stages"],
     "solvers/scipy_solvers.py": ["scipy_solvers", "docstrings"],
-    "solvers/gradient_solvers.py": ["gradient_solvers", "docstrings"],
+    "solvers/gradient_solvers.py": ["gradient_solvers", "docstrings", "batches"],
 }
 
 # One replacement for each operator: the one nearest to it, and for comparisons also the opposite.
