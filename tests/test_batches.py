@@ -209,7 +209,7 @@ def test_threads_that_share_batches_change_no_bit(
             batches = Batches(running, theta, 8)
             assert batches.layout.n_ranges == n_ranges
             for _ in range(3):
-                solver._epoch(batches, run, Cancellation())
+                solver.epoch(batches, run, Cancellation())
             found.append(batches.unrolled())
     assert_array_equal(found[0], found[1])
     assert_array_equal(found[0], found[2])

@@ -168,7 +168,7 @@ class StochasticSolver(GradientSolver):
         exact = np.any(self.dropout) or learning_rate.follows_loss
         evaluate_every = 1 if exact else self.evaluate_every
         while progress.running:
-            self._epoch(batches, run, progress.cancellation)
+            self.epoch(batches, run, progress.cancellation)
             theta = batches.unrolled()
             previous = iterate.loss
             iterate = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
@@ -184,8 +184,18 @@ class StochasticSolver(GradientSolver):
         rate = learning_rate_of(self.learning_rate).after_step(0.0, 0, n_total)
         return StochasticRun(self.step_rule(), rate, random_state, n_total)
 
-    def _epoch(self, batches: Batches, run: "StochasticRun", cancellation: Cancellation) -> None:
-        """One pass over the rows, a step after each batch."""
+    def epoch(self, batches: Batches, run: "StochasticRun", cancellation: Cancellation) -> None:
+        """One pass over the rows, a step after each batch.
+
+        Parameters
+        ----------
+        batches : Batches
+            Where theta is, and changes.
+        run : StochasticRun
+            The state of the run; changed.
+        cancellation : Cancellation
+            A request to end, checked before each batch.
+        """
         learning_rate = learning_rate_of(self.learning_rate)
         units = batches.network.layer_sizes[1:-1]
         rates = dropout_rates(units, self.dropout)
@@ -261,7 +271,7 @@ class StochasticSolver(GradientSolver):
         with quiet_overflow(), objective.running(cancellation) as objective:
             batches = Batches(objective, theta, int(self.batch_size))
             run.adopt(batches.layout)
-            self._epoch(batches, run, cancellation)
+            self.epoch(batches, run, cancellation)
             theta = batches.unrolled()
             loss, gradient = batches.mean(theta)
             loss = loss if np.isfinite(theta).all() else np.nan
@@ -273,11 +283,15 @@ class StochasticSolver(GradientSolver):
         """The rows of each batch."""
         # All random numbers come before the first batch: later ones may be taken ahead of the
         # dropout masks of this one, and by another thread.
-        order = random_state.permutation(n_rows) if self._shuffles(n_rows) else None
+        order = self.order(n_rows, random_state)
         batch_size = int(self.batch_size)
         for start in range(0, n_rows, batch_size):
             rows = slice(start, min(start + batch_size, n_rows))
             yield rows if order is None else order[rows]
+
+    def order(self, n_rows: int, random_state: np.random.RandomState) -> NDArray | None:
+        """The order of the rows in an epoch; None for the order in which they are stored."""
+        return random_state.permutation(n_rows) if self._shuffles(n_rows) else None
 
     def _shuffles(self, n_rows: int) -> bool:
         """Whether an epoch shuffles its rows; within a single batch their order has no effect."""
