@@ -154,8 +154,8 @@ class BackpropClassifier(CallbackSupportMixin, ClassifierMixin, FittedNetwork):
         One entry per iteration, for ``pandas.DataFrame(clf.history_)``: `iteration`, `stage`,
         `rows`, `loss` (J), `gradient_max`, `step_length` (Euclidean norm of the change of theta),
         `n_evaluations`, `seconds`, `validation_loss`, `validation_score` (NaN without
-        validation examples). Entries of a head start have `iteration` 0 and J on a subset of
-        the rows.
+        validation examples). Entries of a head start have `iteration` 0, and J on a subset of
+        the rows or estimated from mini-batches.
     loss_curve_ : list of float
         J after each iteration, from `history_`. In a large fit with "lbfgs", "bfgs" or "cg" the
         first entries are computed in float32. Most entries of "sgd" and "adam" are

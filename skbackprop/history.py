@@ -19,8 +19,9 @@ class Entry(NamedTuple):
     rows : int
         Number of rows over which J is computed.
     loss : float
-        J after the iteration, over these rows. Between two evaluations of a stochastic solver and
-        in `partial_fit` it is the mean of the batches' estimates, as is `gradient_max`.
+        J after the iteration, over these rows. Between two evaluations of a stochastic solver, in
+        the mini-batches of a head start and in `partial_fit` it is the mean of the batches'
+        estimates, as is `gradient_max`.
     gradient_max : float
         The largest absolute entry of the gradient of J.
     step_length : float

@@ -29,6 +29,11 @@ def planned(objective, many_rows=True, **switched):
     return list(stages.stages(method(**switched), objective, Preparation(many_rows=many_rows)))
 
 
+def minimize_in_stages(method, objective, start, progress, preparation):
+    rng = np.random.RandomState(0)
+    descend_in_stages(method, objective, np.array(start), progress, preparation, rng)
+
+
 # -- which stages ------------------------------------------------------------------------
 
 
@@ -50,6 +55,24 @@ def test_the_head_start_is_20_iterations_on_at_least_100_rows(n_rows, expected):
     assert {stage.max_iter for stage in head} <= {20}
     names = [stage.name for stage in planned(objective_of(n_rows))]
     assert names == ["head start"] * len(expected) + ["float64", "plain"]
+
+
+@pytest.mark.parametrize(("n_rows", "mini_batches"), [(20_000, True), (19_999, False)])
+def test_the_head_start_of_very_many_rows_takes_mini_batches(n_rows, mini_batches):
+    objective, preparation = objective_of(n_rows), Preparation(np.zeros(1), many_rows=True)
+    *head, _, _ = stages.stages(method(), objective, preparation)
+    assert [stage.name for stage in head] == ["head start"] * len(head)
+    assert all(stage.sampled for stage in head)
+    rows = [stage.objective.n_rows for stage in head]
+    if mini_batches:
+        assert (rows, [stage.max_iter for stage in head]) == ([328, n_rows], [10, None])
+        assert [stage.centre is not None for stage in head] == [False, True]
+    else:
+        assert rows == [328, 1177, 4000]
+        assert [stage.centre for stage in head] == [None] * 3
+    # No origin of the features is known: their mean overflows.
+    without = stages.stages(method(), objective, Preparation(many_rows=True))
+    assert {stage.centre for stage in without} == {None}
 
 
 def test_no_head_start_without_many_rows_nor_where_it_is_not_wanted():
@@ -147,7 +170,7 @@ def descend(monkeypatch):
         progress = Progress(StoppingRule(*rule), table=Printed())
         switched = {"change_of_variables": False, **switched}
         preparation = Preparation(many_rows=many_rows)
-        descend_in_stages(method(**switched), objective, np.array(start), progress, preparation)
+        minimize_in_stages(method(**switched), objective, start, progress, preparation)
         return progress, script.begun
 
     return run
@@ -312,7 +335,7 @@ def test_an_accepted_point_may_be_one_tried_before_the_last(monkeypatch, line):
     monkeypatch.setattr(stages, "minimize", minimize)
     progress = Progress(StoppingRule(1e-9, 1, 50))
     plain = method(change_of_variables=False)
-    descend_in_stages(plain, line, np.array(START), progress, Preparation())
+    minimize_in_stages(plain, line, START, progress, Preparation())
     assert progress.n_evaluations == 4
     assert [entry.loss for entry in progress.entries] == [loss(line, LOWER)]
 
@@ -364,7 +387,7 @@ def test_the_deltas_are_made_less_correlated_from_1000_rows_on(
 def test_l1_makes_a_weight_zero_and_leaves_the_log_odds_to_the_bias():
     objective = objective_of(300, reg_lambda=1e3, penalty="l1")
     progress = Progress(StoppingRule(1e-9, 200, 50))
-    descend_in_stages(method(), objective, np.array(START), progress, Preparation())
+    minimize_in_stages(method(), objective, START, progress, Preparation())
     share = objective.rows.block(slice(None)).y.mean()
     bias, weight = progress.best.theta
     assert weight == 0.0

@@ -3,7 +3,8 @@
 Each stage minimises J over given rows, in a given precision and in given variables, and passes
 its last accepted iterate to the next stage:
 
-1. head start: on one row in 61, 17 and 5;
+1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, on one row in 61 and then
+   two epochs of Adam (`head_start`);
 2. float32: on all rows in float32, until rounding limits the progress;
 3. float64: on all rows in float64, as long as J falls;
 4. plain: the same in Theta itself, without a change of variables.
@@ -25,15 +26,18 @@ from skbackprop.history import HEAD_START
 from skbackprop.monitoring import Iterate, Progress, Status
 from skbackprop.objective import Objective
 from skbackprop.solvers.base import Preparation
+from skbackprop.solvers.head_start import allows_mini_batches, descend_in_mini_batches
 from skbackprop.solvers.split_variables import SplitVariables
 
 # Number of distinct rows from which Q and a head start save time.
 MANY_ROWS = 1000
 # A few iterations on small subsets of the rows find a better start at little cost; subsets of
 # fewer rows are not representative. The strides are odd, because classes may alternate.
-HEAD_START_STRIDES = (61, 17, 5)
+HEAD_START_STRIDES: tuple[int, ...] = (61, 17, 5)
 HEAD_START_ITERATIONS = 20
 HEAD_START_ROWS = 100
+# Before mini-batches of all rows: with more iterations the result fits only the subset.
+ITERATIONS_BEFORE_MINI_BATCHES = 10
 # Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
 # which halves the time per pass, and the relative decrease of J in an iteration below which it
 # leaves float32.
@@ -53,7 +57,7 @@ class Stage(NamedTuple):
     objective : Objective
         J on the rows and in the precision of the stage.
     sampled : bool, default=False
-        Whether the stage uses only a subset of the rows.
+        Whether the stage uses only subsets of the rows.
     decides : bool, default=True
         Whether convergence in the precision of the stage is final.
     max_iter : int or None, default=None
@@ -64,6 +68,9 @@ class Stage(NamedTuple):
         Whether to restart, with a new change of variables, as long as J falls.
     plain : bool, default=False
         Whether to minimise over Theta itself, without a change of variables.
+    centre : ndarray of shape (n,), optional
+        The origin of the features for two epochs of Adam, which the stage then takes instead of
+        the method.
     """
 
     name: str
@@ -74,6 +81,7 @@ class Stage(NamedTuple):
     least_fall: float | None = None
     repeat: bool = False
     plain: bool = False
+    centre: NDArray | None = None
 
 
 class Method(NamedTuple):
@@ -106,12 +114,17 @@ def stages(method: Method, objective: Objective, preparation: Preparation) -> It
     in_float32 = precision == np.float32 or large
     early = objective.astype(np.float32) if in_float32 else objective
     if method.head_start and preparation.many_rows:
-        for stride in HEAD_START_STRIDES:
+        # None for one that overflows.
+        centre = preparation.centre if allows_mini_batches(early) else None
+        strides, n_iter = HEAD_START_STRIDES, HEAD_START_ITERATIONS
+        if centre is not None:
+            strides, n_iter = strides[:1], ITERATIONS_BEFORE_MINI_BATCHES
+        for stride in strides:
             some = early.on(early.rows.every_nth(stride))
             if some.n_rows >= HEAD_START_ROWS and some.rows.has_weight:
-                yield Stage(
-                    HEAD_START, some, sampled=True, max_iter=HEAD_START_ITERATIONS, plain=plain
-                )
+                yield Stage(HEAD_START, some, sampled=True, max_iter=n_iter, plain=plain)
+        if centre is not None:
+            yield Stage(HEAD_START, early, sampled=True, centre=centre)
     if in_float32:
         decides = precision == np.float32
         yield Stage("float32", early, decides=decides, least_fall=FLOAT32_ROUNDING, plain=plain)
@@ -127,6 +140,7 @@ def descend_in_stages(
     theta: NDArray,
     progress: Progress,
     preparation: Preparation,
+    random_state: np.random.RandomState,
 ) -> None:
     """Minimise from `theta`, stage by stage, until `progress` ends the run."""
     last = Stage(str(objective.dtype), objective)
@@ -149,7 +163,7 @@ def descend_in_stages(
         last = stage
         while not _is_over(progress, stage) and np.isfinite(place.loss):
             before = place.loss
-            place, reason = _descend(method, stage, place, progress, preparation)
+            place, reason = _descend(method, stage, place, progress, preparation, random_state)
             # A line search may fail because of outdated curvature information, or at the bounds
             # of split variables: restart from the last iterate.
             gained = before - place.loss > ROUNDING * abs(before)
@@ -160,7 +174,7 @@ def descend_in_stages(
         # No progress from the result of the head start: use the original start.
         progress.resume()
         progress.start(start)
-        _, reason = _descend(method, last, start, progress, preparation)
+        _, reason = _descend(method, last, start, progress, preparation, random_state)
     if progress.running:
         progress.end(Status.FAILED, reason=reason)
 
@@ -183,10 +197,21 @@ def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
 
 
 def _descend(
-    method: Method, stage: Stage, start: Iterate, progress: Progress, preparation: Preparation
+    method: Method,
+    stage: Stage,
+    start: Iterate,
+    progress: Progress,
+    preparation: Preparation,
+    random_state: np.random.RandomState,
 ) -> tuple[Iterate, str]:
-    """Call SciPy once; returns the last accepted iterate and SciPy's message."""
+    """Call SciPy once; returns the last accepted iterate and SciPy's message.
+
+    A stage in mini-batches does not call SciPy, and has no message.
+    """
     objective, l1 = stage.objective, stage.objective.penalty.l1
+    if stage.centre is not None:
+        found = descend_in_mini_batches(objective, start, stage.centre, progress, random_state)
+        return found, ""
     if stage.plain:
         change = no_change(objective)
     else:

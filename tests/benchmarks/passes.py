@@ -1,7 +1,7 @@
 """How the number of passes over the rows was reduced: the steps from SciPy's L-BFGS to ours.
 
-A pass is one cost and gradient over all rows, those of line searches included; one over some
-of the rows, in the head start, counts for that part. The cost to reach is that of scikit-learn's
+A pass is one cost and gradient over all rows, those of line searches included, or an epoch of
+mini-batches; one over some of the rows, in the head start, counts for that part. The cost to reach is that of scikit-learn's
 L-BFGS after 200 iterations, as in the time to a cost.
 """
 
@@ -26,6 +26,7 @@ from skbackprop.change_of_variables import (
     change_of_variables,
     feature_change,
 )
+from skbackprop.solvers.head_start import AdamByPieces
 
 
 def run(settings: Settings) -> Iterator[Comparison]:
@@ -68,15 +69,22 @@ CHANGES: dict[str, tuple[int, Callable]] = {
 
 @contextmanager
 def rows_seen() -> Iterator[list[int]]:
-    """How many rows cost and gradient are computed over, one entry for each evaluation."""
+    """How many rows cost and gradient are computed over, for each evaluation or epoch."""
     seen: list[int] = []
-    smooth = Objective.smooth
+    smooth, epoch = Objective.smooth, AdamByPieces.epoch
 
     def counted(self, theta):
         seen.append(self.rows.n_rows)
         return smooth(self, theta)
 
-    with mock.patch.object(Objective, "smooth", counted):
+    def counted_epoch(self, batches, *arguments):
+        seen.append(batches.n_rows)
+        epoch(self, batches, *arguments)
+
+    with (
+        mock.patch.object(Objective, "smooth", counted),
+        mock.patch.object(AdamByPieces, "epoch", counted_epoch),
+    ):
         yield seen
 
 

@@ -7,6 +7,7 @@ fails, and costs that are higher more often than lower.
 """
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,22 @@ from skbackprop import BackpropClassifier, Objective
 from skbackprop.solvers import LBFGS
 
 ACTIVATIONS = ("logistic", "tanh", "relu")
+
+
+class Size(NamedTuple):
+    """How many problems of each activation, of how many rows, and how long their fits are."""
+
+    name: str
+    n_problems: int
+    rows: tuple[int, int]
+    max_iter: int
+
+
+SIZES = (
+    Size("random problems", 167, (120, 3000), 1000),
+    # With a head start in mini-batches; ends before the minimum, which would take hours.
+    Size("random problems of many rows", 34, (20_000, 60_000), 100),
+)
 # J that differs by more is that of another minimum, or of none.
 SAME = 0.02
 
@@ -45,13 +62,13 @@ class Ends(NamedTuple):
 
 
 def run(settings: Settings) -> Iterator[Comparison]:
-    for group, activation in enumerate(ACTIVATIONS):
+    for size, (group, activation) in product(SIZES, enumerate(ACTIVATIONS)):
         # Every problem has a seed of its own: the third one of all is the first with relu.
-        seeds = range(group, settings.rounds(167) * len(ACTIVATIONS), len(ACTIVATIONS))
+        seeds = range(group, settings.rounds(size.n_problems) * len(ACTIVATIONS), len(ACTIVATIONS))
         ends = Parallel(n_jobs=settings.jobs)(
-            delayed(ends_of)(settings, activation, seed) for seed in seeds
+            delayed(ends_of)(settings, size, activation, seed) for seed in seeds
         )
-        what = f"random problems with {activation}, {len(ends)} of them"
+        what = f"{size.name} with {activation}, {len(ends)} of them"
         ours, plain = [e.our_cost for e in ends], [e.plain_cost for e in ends]
         yield Comparison("J at the end", what, "plain path", ours, plain, "", summary(ends))
         ours, plain = [e.our_evaluations for e in ends], [e.plain_evaluations for e in ends]
@@ -77,10 +94,10 @@ def seeds_of(ends: list[Ends]) -> str:
     return f" (seed {listed})" if ends else ""
 
 
-def ends_of(settings: Settings, activation: str, seed: int) -> Ends:
-    problem, options = random_problem(settings, activation, seed)
+def ends_of(settings: Settings, size: Size, activation: str, seed: int) -> Ends:
+    problem, options = random_problem(settings, size, activation, seed)
     clf = BackpropClassifier(problem.hidden, random_state=seed, **options)
-    clf.set_params(max_iter=settings.iterations(clf.max_iter))
+    clf.set_params(max_iter=settings.iterations(size.max_iter))
     silently(clf.fit, problem.X, problem.y)
     ours = clf.optimize_result_
 
@@ -103,10 +120,12 @@ def ends_of(settings: Settings, activation: str, seed: int) -> Ends:
     return Ends(seed, clf.loss_, plain.fun, ours.nfev, plain.nfev, ours.status, plain.status == 2)
 
 
-def random_problem(settings: Settings, activation: str, seed: int) -> tuple[Problem, dict]:
+def random_problem(
+    settings: Settings, size: Size, activation: str, seed: int
+) -> tuple[Problem, dict]:
     """Scaled clusters to be told apart, and the parameters of a network for them.
 
-    From 120 to 3000 rows of 5 to 60 features, two to ten classes, balanced or not; up to five
+    Rows of 5 to 60 features, two to ten classes, balanced or not; up to five
     hidden layers of 3 to 60 units; lambda from 1e-3 to 1e3.
     """
     rng = np.random.RandomState(seed)
@@ -116,7 +135,7 @@ def random_problem(settings: Settings, activation: str, seed: int) -> tuple[Prob
     balanced = rng.uniform() < 0.5
     weights = None if balanced else rng.dirichlet(np.full(n_classes, 2.0))
     X, y = make_classification(
-        settings.rows(int(log_uniform(rng, 120, 3000))),
+        settings.rows(int(log_uniform(rng, *size.rows))),
         n_features,
         n_informative=n_informative,
         n_redundant=rng.randint(0, n_features - n_informative + 1),

@@ -1,0 +1,241 @@
+"""A better start for L-BFGS on many rows: two epochs of Adam.
+
+A network soon learns a small sample of the rows by heart, and J of the sample then says little
+about J over all rows. A hundred and more steps an epoch, each on other rows, use all of them at
+the cost of a few passes.
+
+Adam's steps do not depend on the scale of the gradient, so the size of a layer's inputs decides
+how far a step moves its outputs. Therefore
+
+- the inputs of each layer are centred, with b' = b + W mu instead of b: mu is the mean of the
+  features, and 1/2 for logistic units. J and the penalty are the same;
+- the learning rate of the weights of a feature is divided by its spread;
+- logistic units, (1 + tanh(z/2)) / 2, have the steps of a network of tanh units with the same
+  outputs, which are twice as long in z and in the weights above.
+"""
+
+from copy import copy
+from dataclasses import dataclass, fields
+from math import ceil
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skbackprop.activations import ACTIVATIONS, Activation, ActivationName
+from skbackprop.change_of_variables import ChangeOfVariables, LayerChange
+from skbackprop.monitoring import Iterate, Progress
+from skbackprop.network import Network
+from skbackprop.objective import Objective
+from skbackprop.rows import ArrayRows, RowBlock
+from skbackprop.solvers.batches import Batches
+from skbackprop.solvers.gradient_solvers import Adam
+from skbackprop.solvers.learning_rates import OneCycle
+from skbackprop.solvers.steps import AdamStep
+
+# Number of rows from which an epoch has steps enough.
+MANY_STEPS_ROWS = 20_000
+EPOCHS = 2
+BATCH_ROWS = 200
+RATE = 0.02
+# How much longer the steps of logistic units are.
+LOGISTIC_FACTOR = 2.0
+# A file is read in pieces of so many rows, and the rows of so many pieces are shuffled together.
+PIECE_ROWS = 200
+PIECES = 50
+# Length of the centred features to which `RATE` belongs: a step of all weights of a unit by it
+# changes the unit's input by about 0.1.
+FEATURE_LENGTH = 7.0
+# Number of rows from which the spreads are computed.
+SPREAD_ROWS = 5_000
+# J is compared on one row in so many.
+JUDGED_STRIDE = 13
+
+
+def centred_logistic(z: NDArray) -> None:
+    """g(z) - 1/2 = tanh(z/2) / 2 for the logistic g, in place."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z *= 0.5
+
+
+def times_centred_logistic_derivative(delta: NDArray, a: NDArray) -> None:
+    """Multiply delta by g'(z) = 1/4 - a^2, in place."""
+    np.multiply(a, a, out=a)
+    np.subtract(0.25, a, out=a)
+    delta *= a
+
+
+CENTRED = ACTIVATIONS | {
+    "logistic": Activation(centred_logistic, times_centred_logistic_derivative)
+}
+
+
+class CentredNetwork(Network):
+    """A network with 1/2 subtracted from the activations of logistic units."""
+
+    @classmethod
+    def like(cls, network: Network) -> "CentredNetwork":
+        """A network of the same shape and units."""
+        units = cast("tuple[ActivationName, ...]", network.activation)
+        return cls(network.layer_sizes, units, network.output_activation, network.loss)
+
+    @property
+    def hidden_activations(self) -> list[Activation]:
+        """The activation function, with its derivative, of each hidden layer."""
+        return [CENTRED[name] for name in self.activation]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CentredRows(ArrayRows):
+    """Rows of an array with centred features, which are never copied as a whole.
+
+    Parameters
+    ----------
+    mu : ndarray of shape (n,)
+        What is subtracted from each row.
+    """
+
+    mu: NDArray
+
+    @classmethod
+    def at(cls, rows: ArrayRows, mu: NDArray) -> "CentredRows":
+        """The same rows around mu."""
+        same = {field.name: getattr(rows, field.name) for field in fields(rows)}
+        return cls(**same, mu=mu.astype(rows.dtype))
+
+    def block(self, rows: slice | NDArray, out: NDArray | None = None) -> RowBlock:
+        """The examples selected by a slice or an array of row numbers, centred."""
+        block = super().block(rows, out)
+        # A slice is a view of the rows, other selections are copies.
+        copied = None if isinstance(rows, slice) else block.X
+        return block._replace(X=np.subtract(block.X, self.mu, out=copied))
+
+
+class AdamByPieces(Adam):
+    """Adam whose batches take the rows of random pieces, not of the whole file at once."""
+
+    def order(self, n_rows: int, random_state: np.random.RandomState) -> NDArray:
+        """The order of the rows in an epoch."""
+        starts = PIECE_ROWS * random_state.permutation(ceil(n_rows / PIECE_ROWS))
+        together = [
+            np.concatenate([np.arange(i, min(i + PIECE_ROWS, n_rows)) for i in some])
+            for some in np.split(starts, range(PIECES, len(starts), PIECES))
+        ]
+        return np.concatenate([random_state.permutation(rows) for rows in together])
+
+
+def allows_mini_batches(objective: Objective) -> bool:
+    """Whether an objective has many dense rows, in memory or in a file."""
+    rows = objective.rows
+    return isinstance(rows, ArrayRows) and not rows.sparse and rows.n_rows >= MANY_STEPS_ROWS
+
+
+def descend_in_mini_batches(
+    objective: Objective,
+    start: Iterate,
+    mu: NDArray,
+    progress: Progress,
+    random_state: np.random.RandomState,
+) -> Iterate:
+    """Two epochs of one-cycle Adam; returns the start if J is not lower on some of the rows.
+
+    Parameters
+    ----------
+    objective : Objective
+        J, for which `allows_mini_batches` holds.
+    start : Iterate
+        Where to begin.
+    mu : ndarray of shape (n,)
+        The origin of the features.
+    progress : Progress
+        Receives an iterate for each epoch, with the batches' estimate of J.
+    random_state : RandomState
+        Source of the order of the rows.
+
+    Returns
+    -------
+    iterate : Iterate
+    """
+    rows, change = objective.rows, centring(objective.network, mu)
+    solver = AdamByPieces(OneCycle(RATE), batch_size=BATCH_ROWS)
+    batches = Batches(centred(objective, mu), change.from_theta(start.theta), BATCH_ROWS)
+    run = solver.new_run(random_state, EPOCHS * ceil(rows.n_rows / BATCH_ROWS))
+    run.adopt(batches.layout)
+    divisors = rate_divisors(objective.network, rows.gather(SPREAD_ROWS).X)
+    divisors = batches.layout.stored(divisors, rows.dtype)
+    run.step = AdamStep(solver.beta_1, solver.beta_2, solver.epsilon, divisors)
+    found = start
+    for _ in range(EPOCHS):
+        solver.epoch(batches, run, progress.cancellation)
+        theta = change.to_theta(batches.unrolled())
+        found = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
+        progress.advance(found)
+    judged = objective.on(rows.every_nth(JUDGED_STRIDE))
+    return found if judged.cost(found.theta) < judged.cost(start.theta) else start
+
+
+def centring(network: Network, mu: NDArray) -> ChangeOfVariables:
+    """The map between theta and theta', the parameters for centred inputs of each layer."""
+    means = [
+        np.full(units, 0.5) if name == "logistic" else None
+        for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=True)
+    ]
+    return ChangeOfVariables(network, [LayerChange(mean) for mean in (mu, *means)])
+
+
+def centred(objective: Objective, mu: NDArray) -> Objective:
+    """The same J as a function of theta'."""
+    same = copy(objective)
+    same.rows = CentredRows.at(objective.rows, mu)
+    same.network = CentredNetwork.like(objective.network)
+    return same
+
+
+def rate_divisors(network: Network, X: NDArray) -> NDArray:
+    """What the learning rate is divided by, for each entry of theta'.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    X : ndarray of shape (m, n)
+        A sample of the rows.
+
+    Returns
+    -------
+    divisors : ndarray of shape (n_parameters,)
+        Above 0.
+    """
+    divisors = np.ones(network.n_parameters)
+    layers = network.reshape(divisors)
+    layers[0][:, 1:] = feature_divisors(X)
+    for name, to_layer, from_layer in zip(network.activation, layers, layers[1:], strict=False):
+        if name == "logistic":
+            to_layer /= LOGISTIC_FACTOR
+            from_layer[:, 1:] /= LOGISTIC_FACTOR
+    return divisors
+
+
+def feature_divisors(X: NDArray) -> NDArray:
+    """What the learning rate of the weights of each feature is divided by.
+
+    That is the feature's spread, times the length of the features in units of their spreads. The
+    spread is the standard deviation, or a quarter of the range if that is larger, as for a pixel
+    that is rarely on.
+
+    Parameters
+    ----------
+    X : ndarray of shape (m, n)
+        A sample of the rows.
+
+    Returns
+    -------
+    divisors : ndarray of shape (n,)
+        Above 0; 1 for a feature that does not vary.
+    """
+    deviation = X.std(axis=0, dtype=np.float64)
+    spread = np.maximum(deviation, (X.max(axis=0) - X.min(axis=0)) / 4.0)
+    varies = spread > 0.0
+    shares = np.divide(deviation, spread, out=np.zeros_like(spread), where=varies)
+    return np.where(varies, spread * np.linalg.norm(shares) / FEATURE_LENGTH, 1.0)
