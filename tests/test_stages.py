@@ -59,14 +59,16 @@ def test_the_head_start_is_20_iterations_on_at_least_100_rows(n_rows, expected):
 
 @pytest.mark.parametrize(("n_rows", "mini_batches"), [(20_000, True), (19_999, False)])
 def test_the_head_start_of_very_many_rows_takes_mini_batches(n_rows, mini_batches):
-    objective, preparation = objective_of(n_rows), Preparation(np.zeros(1), many_rows=True)
+    objective = objective_of(n_rows, Network((1, 1, 1)))
+    preparation = Preparation(np.zeros(1), many_rows=True)
     *head, _, _ = stages.stages(method(), objective, preparation)
-    assert [stage.name for stage in head] == ["head start"] * len(head)
+    assert {stage.name for stage in head} == {"head start"}
     assert all(stage.sampled for stage in head)
     rows = [stage.objective.n_rows for stage in head]
     if mini_batches:
-        assert (rows, [stage.max_iter for stage in head]) == ([328, n_rows], [10, None])
-        assert [stage.centre is not None for stage in head] == [False, True]
+        assert rows == [328, 1177, n_rows]
+        assert [stage.max_iter for stage in head] == [10, 10, None]
+        assert [stage.centre is not None for stage in head] == [False, False, True]
     else:
         assert rows == [328, 1177, 4000]
         assert [stage.centre for stage in head] == [None] * 3

@@ -126,9 +126,13 @@ class AdamByPieces(Adam):
 
 
 def allows_mini_batches(objective: Objective) -> bool:
-    """Whether an objective has many dense rows, in memory or in a file."""
+    """Whether there is a hidden layer, and many dense rows, in memory or in a file.
+
+    Without a hidden layer J is convex, and L-BFGS on some of the rows is the better start.
+    """
     rows = objective.rows
-    return isinstance(rows, ArrayRows) and not rows.sparse and rows.n_rows >= MANY_STEPS_ROWS
+    many = isinstance(rows, ArrayRows) and not rows.sparse and rows.n_rows >= MANY_STEPS_ROWS
+    return many and bool(objective.hidden_units)
 
 
 def descend_in_mini_batches(

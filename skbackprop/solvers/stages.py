@@ -3,8 +3,8 @@
 Each stage minimises J over given rows, in a given precision and in given variables, and passes
 its last accepted iterate to the next stage:
 
-1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, on one row in 61 and then
-   two epochs of Adam (`head_start`);
+1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, on one row in 61 and 17
+   and then two epochs of Adam (`head_start`);
 2. float32: on all rows in float32, until rounding limits the progress;
 3. float64: on all rows in float64, as long as J falls;
 4. plain: the same in Theta itself, without a change of variables.
@@ -36,7 +36,7 @@ MANY_ROWS = 1000
 HEAD_START_STRIDES: tuple[int, ...] = (61, 17, 5)
 HEAD_START_ITERATIONS = 20
 HEAD_START_ROWS = 100
-# Before mini-batches of all rows: with more iterations the result fits only the subset.
+# Before mini-batches of all rows; more iterations would fit only the subset.
 ITERATIONS_BEFORE_MINI_BATCHES = 10
 # Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
 # which halves the time per pass, and the relative decrease of J in an iteration below which it
@@ -118,7 +118,7 @@ def stages(method: Method, objective: Objective, preparation: Preparation) -> It
         centre = preparation.centre if allows_mini_batches(early) else None
         strides, n_iter = HEAD_START_STRIDES, HEAD_START_ITERATIONS
         if centre is not None:
-            strides, n_iter = strides[:1], ITERATIONS_BEFORE_MINI_BATCHES
+            strides, n_iter = strides[:2], ITERATIONS_BEFORE_MINI_BATCHES
         for stride in strides:
             some = early.on(early.rows.every_nth(stride))
             if some.n_rows >= HEAD_START_ROWS and some.rows.has_weight:

@@ -1,8 +1,8 @@
 """How the number of passes over the rows was reduced: the steps from SciPy's L-BFGS to ours.
 
 A pass is one cost and gradient over all rows, those of line searches included, or an epoch of
-mini-batches; one over some of the rows, in the head start, counts for that part. The cost to reach is that of scikit-learn's
-L-BFGS after 200 iterations, as in the time to a cost.
+mini-batches; one over some of the rows, in the head start, counts for that part. The cost to
+reach is that of scikit-learn's L-BFGS after 200 iterations, as in the time to a cost.
 """
 
 from collections.abc import Callable, Iterator
