@@ -250,7 +250,7 @@ class Progress:
         objective : Objective
             J on the rows and in the precision of the stage.
         sampled : bool, default=False
-            Whether the stage uses only a subset of the rows. J is then an estimate: it does
+            Whether the stage uses only subsets of the rows. J is then an estimate: it does
             not decide anything, and the iterations are not counted.
         decides : bool, default=True
             Whether convergence in the precision of the stage is final.

@@ -10,9 +10,12 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skbackprop import BackpropClassifier, Network, Objective, numerical_gradient
+from skbackprop.activations import ACTIVATIONS
 from skbackprop.interrupts import Cancelled
 from skbackprop.monitoring import Iterate, Progress, StoppingRule
-from skbackprop.solvers import LBFGS, OneCycle, head_start
+from skbackprop.rows import RowBlock
+from skbackprop.solvers import LBFGS, OneCycle, head_start, layout
+from skbackprop.solvers.batches import Batches
 from skbackprop.solvers.head_start import (
     AdamByPieces,
     CentredRows,
@@ -115,6 +118,27 @@ def test_a_feature_that_is_rarely_on_has_a_quarter_of_its_range():
     assert_allclose(feature_divisors(X), np.array([0.25, 0.5]) * length / 7.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("constant", [0.1, 1000.1, 0.0])
+def test_a_constant_has_the_divisor_one(constant, dtype):
+    """Its standard deviation is not 0, but a rounding."""
+    X, _ = examples(5000, dtype=dtype)
+    with_constant = np.hstack([X, np.full((5000, 1), constant, dtype=dtype)])
+    assert_allclose(feature_divisors(with_constant), [*feature_divisors(X), 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.0, 3.0])
+def test_divisors_of_weighted_rows_are_those_of_repeated_ones(weight):
+    X, _ = examples()
+    X[7] = 1e6
+    weights = np.ones(M)
+    weights[7] = weight
+    repeated = np.repeat(X, weights.astype(int), axis=0)
+    assert_allclose(feature_divisors(X, weights), feature_divisors(repeated), rtol=1e-9)
+    # A sample without any weight.
+    assert_allclose(feature_divisors(X, np.zeros(M)), feature_divisors(X))
+
+
 def test_divisors_follow_the_units_of_the_features():
     X, _ = examples()
     units = np.array([1e-3, 1.0, 1e4, 255.0, 7.0])
@@ -130,15 +154,15 @@ def test_logistic_units_have_the_steps_of_tanh_units():
     )
     expected = [np.ones(shape) for shape in tanh.shapes]
     expected[0][:, 1:] = feature_divisors(X)
-    assert_allclose(rate_divisors(tanh, X), tanh.unroll(expected))
+    assert_allclose(rate_divisors(tanh, RowBlock(X)), tanh.unroll(expected))
     expected[1] /= 2.0
     expected[2][:, 1:] /= 2.0
-    assert_allclose(rate_divisors(mixed, X), tanh.unroll(expected))
+    assert_allclose(rate_divisors(mixed, RowBlock(X)), tanh.unroll(expected))
     expected[0] /= 2.0
     expected[1][:, 1:] /= 2.0
     expected[2] /= 2.0
     expected[3][:, 1:] /= 2.0
-    assert_allclose(rate_divisors(logistic, X), tanh.unroll(expected))
+    assert_allclose(rate_divisors(logistic, RowBlock(X)), tanh.unroll(expected))
 
 
 @pytest.mark.parametrize("l1", [False, True])
@@ -177,30 +201,37 @@ def test_many_dense_rows():
 # -- the two epochs ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_rows", [1, 200, 9_900, 10_001, 41_234])
-def test_the_rows_of_a_batch_are_from_few_pieces(n_rows):
+@pytest.mark.parametrize(
+    ("n_rows", "groups"),
+    [(1, [1]), (200, [1]), (10_000, [50]), (10_001, [26, 25]), (41_234, [42, 42, 41, 41, 41])],
+)
+def test_the_rows_of_a_batch_are_from_few_pieces(n_rows, groups):
     rng = np.random.RandomState(0)
-    solver = AdamByPieces()
-    first, second = (solver.order(n_rows, rng) for _ in range(2))
+    first, second = (AdamByPieces().row_order(n_rows, rng) for _ in range(2))
     for order in (first, second):
         assert_array_equal(np.sort(order), np.arange(n_rows))
-        for i in range(0, n_rows, 10_000):
-            assert len(np.unique(order[i : i + 9_000] // 200)) <= 50
+        pieces, begin = order // 200, 0
+        for n_pieces in groups:
+            # The last piece of all rows may be shorter; then so is its group.
+            found = list(dict.fromkeys(pieces[begin:]))[:n_pieces]
+            end = begin + np.isin(pieces, found).sum()
+            assert set(pieces[begin:end]) == set(found)
+            begin = end
+        assert begin == n_rows
     if n_rows > 200:
         assert (first != second).mean() > 0.9
         assert np.abs(np.diff(first[:200])).mean() > n_rows / 20
 
 
-def by_the_book(X, y, mu, theta, seed, batch_rows=200, rate=0.02):
+def by_the_book(network, X, y, mu, theta, batch_rows=200, rate=0.02):
     """The same as a loop over batches, with J of each batch and Adam as its authors write it."""
-    network, m = Network(SIZES), len(X)
-    rng, rates = np.random.RandomState(seed), OneCycle(rate)
-    divisors, change = rate_divisors(network, X), centring(network, mu)
+    m, rng, rates = len(X), np.random.RandomState(0), OneCycle(rate)
+    divisors, change = rate_divisors(network, RowBlock(X)), centring(network, mu)
     z, mean, square, t = change.from_theta(theta), 0.0, 0.0, 0
     n_total = 2 * ceil(m / batch_rows)
     alpha = rates.after_step(0.0, 0, n_total)
     for _ in range(2):
-        order = AdamByPieces().order(m, rng)
+        order = AdamByPieces().row_order(m, rng)
         for start in range(0, m, batch_rows):
             some = order[start : start + batch_rows]
             # lambda/m is that of all rows.
@@ -216,27 +247,38 @@ def by_the_book(X, y, mu, theta, seed, batch_rows=200, rate=0.02):
     return change.to_theta(z)
 
 
-def test_two_epochs_of_adam_by_the_book():
-    X, y = examples()
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+@pytest.mark.parametrize("n_ranges", [1, 4])
+def test_two_epochs_of_adam_by_the_book(monkeypatch, activation, n_ranges):
+    monkeypatch.setattr(layout, "RANGE_OPERATIONS", 1000 if n_ranges == 4 else 10**9)
+    m = 1850  # more than eight batches, which threads may share
+    X, y = examples(m)
+    network = Network(SIZES, activation)
+    objective = Objective(network, X, y, reg_lambda=LAMBDA, n_jobs=2)
+    assert layout.Layout.of(network, 200, sparse=False, many=True).n_ranges == n_ranges
     mu, theta = X.mean(axis=0), theta_of()
-    objective = objective_of()
     start = Iterate.at(theta, objective)
     progress = progress_of(objective, start)
-    found = descend_in_mini_batches(objective, start, mu, progress, np.random.RandomState(5))
-    assert_allclose(found.theta, by_the_book(X, y, mu, theta, 5), rtol=1e-6, atol=1e-7)
+    found = descend_in_mini_batches(objective, start, mu, progress)
+    assert_allclose(found.theta, by_the_book(network, X, y, mu, theta), rtol=1e-8, atol=1e-10)
     assert objective(found.theta)[0] < start.loss
     assert_array_equal(start.theta, theta)
-    assert [(e.iteration, e.rows) for e in progress.entries] == [(0, M)] * 2
+    assert [(e.iteration, e.rows) for e in progress.entries] == [(0, m)] * 2
     assert progress.candidate is found.theta
+    assert progress.n_evaluations == 2  # before and after
 
 
-def test_a_higher_j_leads_back_to_the_start(monkeypatch):
-    monkeypatch.setattr(head_start, "RATE", 1e4)
-    objective = objective_of()
-    start = Iterate.at(theta_of(), objective)
+def test_a_higher_j_leads_back_to_the_start():
+    """At a minimum, every step leads to a higher J."""
+    X, y = examples(3000)
+    params = {"hidden_layer_sizes": SIZES[1], "tol": 1e-5, "random_state": 0}
+    clf = BackpropClassifier(**params, reg_lambda=30.0).fit(X, y)
+    objective = Objective(clf.network_, X, y, reg_lambda=30.0)
+    start = Iterate.at(clf.optimize_result_.x, objective)
     progress = progress_of(objective, start)
-    mu, rng = np.zeros(5), np.random.RandomState(0)
-    assert descend_in_mini_batches(objective, start, mu, progress, rng) is start
+    found = descend_in_mini_batches(objective, start, X.mean(axis=0), progress)
+    assert found is start
+    assert objective(progress.candidate)[0] > start.loss
 
 
 # -- within a fit --------------------------------------------------------------------------
@@ -252,6 +294,12 @@ def fitted(X, y, **params):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return BackpropClassifier(**defaults | params).fit(X, y)
+
+
+def history_rows(clf):
+    """The number of rows of each iteration of the head start."""
+    entries = zip(clf.history_["rows"], clf.history_["iteration"], strict=True)
+    return [n_rows for n_rows, iteration in entries if not iteration]
 
 
 @pytest.mark.parametrize("penalty", ["l2", "l1"])
@@ -291,8 +339,9 @@ def test_the_single_minimum_of_a_linear_network(from_few_rows):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_threads_order_and_files_change_nothing(from_few_rows, tmp_path, early_stopping):
-    X, y = examples(6500, dtype=np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_order_and_files_change_nothing(from_few_rows, tmp_path, early_stopping, dtype):
+    X, y = examples(6500, dtype=dtype)
     np.save(tmp_path / "X.npy", X)
     forms = [X, np.asfortranarray(X), np.load(tmp_path / "X.npy", mmap_mode="r")]
     fits = [
@@ -316,24 +365,58 @@ def test_dead_units_do_not_begin_a_fit(from_few_rows, monkeypatch):
     assert clf.loss_ < 1.5 * expected
 
 
-def test_an_interrupt_between_two_batches_keeps_the_first_epoch(from_few_rows, monkeypatch):
-    epochs = []
-
-    def epoch(self, batches, run, cancellation):
-        if epochs:
-            raise Cancelled
-        epochs.append(real(self, batches, run, cancellation))
-
-    real = head_start.Adam.epoch
-    monkeypatch.setattr(head_start.Adam, "epoch", epoch)
+def test_the_same_start_leads_to_the_same_end(from_few_rows):
     X, y = examples(6500)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    start = [np.full((7, 6), 0.1) + np.eye(7, 6), np.full((3, 8), 0.1)]
+    fits = []
+    for _ in range(2):
+        clf = BackpropClassifier((7,), max_iter=3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fits.append(clf.fit(X, y, theta_init=start))
+    assert_array_equal(fits[0].optimize_result_.x, fits[1].optimize_result_.x)
+
+
+def test_an_activation_of_the_user(from_few_rows, monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "another", ACTIVATIONS["tanh"])
+    X, y = examples(6500)
+    fits = [fitted(X, y, activation=name) for name in ("another", "tanh")]
+    assert_array_equal(fits[0].optimize_result_.x, fits[1].optimize_result_.x)
+
+
+@pytest.mark.parametrize("every", [61, 17, 13])
+def test_rows_without_weight(from_few_rows, every):
+    X, y = examples(6500)
+    weight = (np.arange(6500) % every != 0).astype(float)
+    clf = BackpropClassifier((7,), max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        clf.fit(X, y, sample_weight=weight)
+    assert history_rows(clf)[-2:] == [6500, 6500]
+    assert clf.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("n_batches", [5, 40])
+def test_an_interrupt_keeps_the_best_so_far(from_few_rows, monkeypatch, n_batches):
+    """In the first and in the second of the two epochs of 33 batches."""
+    taken = []
+
+    def step(self, rule, rate):
+        taken.append(rate)
+        if len(taken) > n_batches:
+            raise Cancelled
+        real(self, rule, rate)
+
+    real = Batches.step
+    monkeypatch.setattr(Batches, "step", step)
+    X, y = examples(6500)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
         clf = BackpropClassifier((7,), random_state=0).fit(X, y)
     assert clf.optimize_result_.status == "interrupted"
-    assert clf.loss_ == Objective(clf.network_, X, y, reg_lambda=1.0)(clf.optimize_result_.x)[0]
+    objective = Objective(clf.network_, X, y, reg_lambda=1.0)
+    assert clf.loss_ == objective(clf.optimize_result_.x)[0]
+    assert history_rows(clf).count(6500) == n_batches // 33
     start = clf.network_.initialize(random_state=0, centre=X.mean(axis=0))
-    assert clf.loss_ < 0.9 * Objective(clf.network_, X, y, reg_lambda=1.0)(start)[0]
+    assert clf.loss_ < 0.9 * objective(start)[0]
 
 
 def test_overflow_in_the_features_does_not_stop_a_fit(from_few_rows):

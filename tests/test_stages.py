@@ -29,11 +29,6 @@ def planned(objective, many_rows=True, **switched):
     return list(stages.stages(method(**switched), objective, Preparation(many_rows=many_rows)))
 
 
-def minimize_in_stages(method, objective, start, progress, preparation):
-    rng = np.random.RandomState(0)
-    descend_in_stages(method, objective, np.array(start), progress, preparation, rng)
-
-
 # -- which stages ------------------------------------------------------------------------
 
 
@@ -172,7 +167,7 @@ def descend(monkeypatch):
         progress = Progress(StoppingRule(*rule), table=Printed())
         switched = {"change_of_variables": False, **switched}
         preparation = Preparation(many_rows=many_rows)
-        minimize_in_stages(method(**switched), objective, start, progress, preparation)
+        descend_in_stages(method(**switched), objective, np.array(start), progress, preparation)
         return progress, script.begun
 
     return run
@@ -337,7 +332,7 @@ def test_an_accepted_point_may_be_one_tried_before_the_last(monkeypatch, line):
     monkeypatch.setattr(stages, "minimize", minimize)
     progress = Progress(StoppingRule(1e-9, 1, 50))
     plain = method(change_of_variables=False)
-    minimize_in_stages(plain, line, START, progress, Preparation())
+    descend_in_stages(plain, line, np.array(START), progress, Preparation())
     assert progress.n_evaluations == 4
     assert [entry.loss for entry in progress.entries] == [loss(line, LOWER)]
 
@@ -389,7 +384,7 @@ def test_the_deltas_are_made_less_correlated_from_1000_rows_on(
 def test_l1_makes_a_weight_zero_and_leaves_the_log_odds_to_the_bias():
     objective = objective_of(300, reg_lambda=1e3, penalty="l1")
     progress = Progress(StoppingRule(1e-9, 200, 50))
-    minimize_in_stages(method(), objective, START, progress, Preparation())
+    descend_in_stages(method(), objective, np.array(START), progress, Preparation())
     share = objective.rows.block(slice(None)).y.mean()
     bias, weight = progress.best.theta
     assert weight == 0.0

@@ -7,9 +7,10 @@ the cost of a few passes.
 Adam's steps do not depend on the scale of the gradient, so the size of a layer's inputs decides
 how far a step moves its outputs. Therefore
 
-- the inputs of each layer are centred, with b' = b + W mu instead of b: mu is the mean of the
+- features and logistic units are centred, with b' = b + W mu instead of b: mu is the mean of the
   features, and 1/2 for logistic units. J and the penalty are the same;
-- the learning rate of the weights of a feature is divided by its spread;
+- the learning rate of the weights of a feature is divided by its spread, and by the length of
+  the features in these units (`feature_divisors`);
 - logistic units, (1 + tanh(z/2)) / 2, have the steps of a network of tanh units with the same
   outputs, which are twice as long in z and in the weights above.
 """
@@ -48,8 +49,7 @@ PIECES = 50
 FEATURE_LENGTH = 7.0
 # Number of rows from which the spreads are computed.
 SPREAD_ROWS = 5_000
-# J is compared on one row in so many.
-JUDGED_STRIDE = 13
+SEED = 0
 
 
 def centred_logistic(z: NDArray) -> None:
@@ -66,9 +66,7 @@ def times_centred_logistic_derivative(delta: NDArray, a: NDArray) -> None:
     delta *= a
 
 
-CENTRED = ACTIVATIONS | {
-    "logistic": Activation(centred_logistic, times_centred_logistic_derivative)
-}
+CENTRED_LOGISTIC = Activation(centred_logistic, times_centred_logistic_derivative)
 
 
 class CentredNetwork(Network):
@@ -83,7 +81,10 @@ class CentredNetwork(Network):
     @property
     def hidden_activations(self) -> list[Activation]:
         """The activation function, with its derivative, of each hidden layer."""
-        return [CENTRED[name] for name in self.activation]
+        return [
+            CENTRED_LOGISTIC if name == "logistic" else ACTIVATIONS[name]
+            for name in self.activation
+        ]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,14 +116,17 @@ class CentredRows(ArrayRows):
 class AdamByPieces(Adam):
     """Adam whose batches take the rows of random pieces, not of the whole file at once."""
 
-    def order(self, n_rows: int, random_state: np.random.RandomState) -> NDArray:
+    def row_order(self, n_rows: int, random_state: np.random.RandomState) -> NDArray:
         """The order of the rows in an epoch."""
         starts = PIECE_ROWS * random_state.permutation(ceil(n_rows / PIECE_ROWS))
-        together = [
-            np.concatenate([np.arange(i, min(i + PIECE_ROWS, n_rows)) for i in some])
-            for some in np.split(starts, range(PIECES, len(starts), PIECES))
-        ]
-        return np.concatenate([random_state.permutation(rows) for rows in together])
+        order, end = np.empty(n_rows, dtype=np.intp), 0
+        # Groups of equal size: one of a single piece might be of a single class.
+        for some in np.array_split(starts, ceil(len(starts) / PIECES)):
+            pieces = [np.arange(i, min(i + PIECE_ROWS, n_rows)) for i in some]
+            rows = random_state.permutation(np.concatenate(pieces))
+            begin, end = end, end + len(rows)
+            order[begin:end] = rows
+        return order
 
 
 def allows_mini_batches(objective: Objective) -> bool:
@@ -136,13 +140,9 @@ def allows_mini_batches(objective: Objective) -> bool:
 
 
 def descend_in_mini_batches(
-    objective: Objective,
-    start: Iterate,
-    mu: NDArray,
-    progress: Progress,
-    random_state: np.random.RandomState,
+    objective: Objective, start: Iterate, mu: NDArray, progress: Progress
 ) -> Iterate:
-    """Two epochs of one-cycle Adam; returns the start if J is not lower on some of the rows.
+    """Two epochs of one-cycle Adam; returns the start if J is not lower at their end.
 
     Parameters
     ----------
@@ -154,29 +154,31 @@ def descend_in_mini_batches(
         The origin of the features.
     progress : Progress
         Receives an iterate for each epoch, with the batches' estimate of J.
-    random_state : RandomState
-        Source of the order of the rows.
 
     Returns
     -------
     iterate : Iterate
     """
-    rows, change = objective.rows, centring(objective.network, mu)
+    rows = objective.rows
+    mu = mu.astype(rows.dtype).astype(np.float64)  # as the rows are rounded
+    change = centring(objective.network, mu)
     solver = AdamByPieces(OneCycle(RATE), batch_size=BATCH_ROWS)
     batches = Batches(centred(objective, mu), change.from_theta(start.theta), BATCH_ROWS)
+    # Not that of the fit, which may be None: the same start leads to the same end.
+    random_state = np.random.RandomState(SEED)
     run = solver.new_run(random_state, EPOCHS * ceil(rows.n_rows / BATCH_ROWS))
     run.adopt(batches.layout)
-    divisors = rate_divisors(objective.network, rows.gather(SPREAD_ROWS).X)
+    divisors = rate_divisors(objective.network, rows.gather(SPREAD_ROWS))
+    # In the layout that the run has adopted.
     divisors = batches.layout.stored(divisors, rows.dtype)
     run.step = AdamStep(solver.beta_1, solver.beta_2, solver.epsilon, divisors)
-    found = start
+    before, found = progress.evaluate_loss(start), start
     for _ in range(EPOCHS):
         solver.epoch(batches, run, progress.cancellation)
         theta = change.to_theta(batches.unrolled())
         found = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
         progress.advance(found)
-    judged = objective.on(rows.every_nth(JUDGED_STRIDE))
-    return found if judged.cost(found.theta) < judged.cost(start.theta) else start
+    return found if progress.evaluate_loss(found).loss < before.loss else start
 
 
 def centring(network: Network, mu: NDArray) -> ChangeOfVariables:
@@ -196,15 +198,15 @@ def centred(objective: Objective, mu: NDArray) -> Objective:
     return same
 
 
-def rate_divisors(network: Network, X: NDArray) -> NDArray:
+def rate_divisors(network: Network, sample: RowBlock) -> NDArray:
     """What the learning rate is divided by, for each entry of theta'.
 
     Parameters
     ----------
     network : Network
         The network.
-    X : ndarray of shape (m, n)
-        A sample of the rows.
+    sample : RowBlock
+        Some of the rows.
 
     Returns
     -------
@@ -213,7 +215,7 @@ def rate_divisors(network: Network, X: NDArray) -> NDArray:
     """
     divisors = np.ones(network.n_parameters)
     layers = network.reshape(divisors)
-    layers[0][:, 1:] = feature_divisors(X)
+    layers[0][:, 1:] = feature_divisors(sample.X, sample.sample_weight)
     for name, to_layer, from_layer in zip(network.activation, layers, layers[1:], strict=False):
         if name == "logistic":
             to_layer /= LOGISTIC_FACTOR
@@ -221,25 +223,34 @@ def rate_divisors(network: Network, X: NDArray) -> NDArray:
     return divisors
 
 
-def feature_divisors(X: NDArray) -> NDArray:
+def feature_divisors(X: NDArray, sample_weight: NDArray | None = None) -> NDArray:
     """What the learning rate of the weights of each feature is divided by.
 
-    That is the feature's spread, times the length of the features in units of their spreads. The
-    spread is the standard deviation, or a quarter of the range if that is larger, as for a pixel
-    that is rarely on.
+    That is ``spread * length / 7``. The spread of a feature is its standard deviation, or a
+    quarter of its range if that is larger, as for a pixel that is rarely on. The length is that
+    of all features in these units: the root of the summed squares of deviation / spread.
 
     Parameters
     ----------
     X : ndarray of shape (m, n)
         A sample of the rows.
+    sample_weight : ndarray of shape (m,), optional
+        Their weights.
 
     Returns
     -------
     divisors : ndarray of shape (n,)
-        Above 0; 1 for a feature that does not vary.
+        Above 0; 1 for a feature that does not vary but for rounding.
     """
-    deviation = X.std(axis=0, dtype=np.float64)
-    spread = np.maximum(deviation, (X.max(axis=0) - X.min(axis=0)) / 4.0)
-    varies = spread > 0.0
+    if sample_weight is not None and sample_weight.any():
+        X, sample_weight = X[sample_weight > 0.0], sample_weight[sample_weight > 0.0]
+    else:
+        sample_weight = None
+    extent = X.max(axis=0) - X.min(axis=0)
+    varies = extent > 100.0 * np.finfo(X.dtype).eps * np.abs(X).max(axis=0)
+    X = X.astype(np.float64)
+    deviations = np.square(X - np.average(X, axis=0, weights=sample_weight))
+    deviation = np.sqrt(np.average(deviations, axis=0, weights=sample_weight))
+    spread = np.maximum(deviation, extent / 4.0)
     shares = np.divide(deviation, spread, out=np.zeros_like(spread), where=varies)
     return np.where(varies, spread * np.linalg.norm(shares) / FEATURE_LENGTH, 1.0)

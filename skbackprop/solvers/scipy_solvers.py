@@ -58,15 +58,15 @@ class SciPySolver(Solver):
             self.change_of_variables,
             self.float32_stage,
         )
-        descend_in_stages(method, objective, theta, progress, preparation, random_state)
+        descend_in_stages(method, objective, theta, progress, preparation)
 
 
 class LBFGS(SciPySolver):
     """Limited-memory BFGS (SciPy's L-BFGS-B), the default solver.
 
-    The last three options save iterations or time. They do not affect where a fit ends: it ends
-    where the gradient of J itself is small, and before it reports that no lower J was found it
-    continues without them.
+    The last three options save iterations or time. They do not affect what counts as an end: a
+    fit ends where the gradient of J itself is small, and before it reports that no lower J was
+    found it continues without them. If J has several minima, another path may lead to another.
 
     Parameters
     ----------

@@ -9,9 +9,9 @@ its last accepted iterate to the next stage:
 3. float64: on all rows in float64, as long as J falls;
 4. plain: the same in Theta itself, without a change of variables.
 
-The first two stages and the change of variables only save time; they do not affect where a fit
-ends. It ends where J's own gradient is small, and before it reports that no lower J was found it
-tries without them, finally from the original start.
+The first two stages and the change of variables only save time. A fit ends where J's own gradient
+is small, and before it reports that no lower J was found it tries without them, finally from the
+original start.
 """
 
 from collections.abc import Iterator
@@ -140,7 +140,6 @@ def descend_in_stages(
     theta: NDArray,
     progress: Progress,
     preparation: Preparation,
-    random_state: np.random.RandomState,
 ) -> None:
     """Minimise from `theta`, stage by stage, until `progress` ends the run."""
     last = Stage(str(objective.dtype), objective)
@@ -163,7 +162,7 @@ def descend_in_stages(
         last = stage
         while not _is_over(progress, stage) and np.isfinite(place.loss):
             before = place.loss
-            place, reason = _descend(method, stage, place, progress, preparation, random_state)
+            place, reason = _descend(method, stage, place, progress, preparation)
             # A line search may fail because of outdated curvature information, or at the bounds
             # of split variables: restart from the last iterate.
             gained = before - place.loss > ROUNDING * abs(before)
@@ -174,7 +173,7 @@ def descend_in_stages(
         # No progress from the result of the head start: use the original start.
         progress.resume()
         progress.start(start)
-        _, reason = _descend(method, last, start, progress, preparation, random_state)
+        _, reason = _descend(method, last, start, progress, preparation)
     if progress.running:
         progress.end(Status.FAILED, reason=reason)
 
@@ -190,6 +189,8 @@ def _is_over(progress: Progress, stage: Stage) -> bool:
 
 def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
     """Whether J at the last iterate is unknown on the rows and in the precision of a stage."""
+    if stage.centre is not None:
+        return False  # compares J, without its gradient, before and after
     if stage.sampled or last.sampled:
         return True
     before, now = last.objective.dtype.itemsize, stage.objective.dtype.itemsize
@@ -197,12 +198,7 @@ def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
 
 
 def _descend(
-    method: Method,
-    stage: Stage,
-    start: Iterate,
-    progress: Progress,
-    preparation: Preparation,
-    random_state: np.random.RandomState,
+    method: Method, stage: Stage, start: Iterate, progress: Progress, preparation: Preparation
 ) -> tuple[Iterate, str]:
     """Call SciPy once; returns the last accepted iterate and SciPy's message.
 
@@ -210,8 +206,7 @@ def _descend(
     """
     objective, l1 = stage.objective, stage.objective.penalty.l1
     if stage.centre is not None:
-        found = descend_in_mini_batches(objective, start, stage.centre, progress, random_state)
-        return found, ""
+        return descend_in_mini_batches(objective, start, stage.centre, progress), ""
     if stage.plain:
         change = no_change(objective)
     else:
