@@ -1,4 +1,4 @@
-"""The head start of L-BFGS on many rows: two epochs of Adam on centred features."""
+"""The head start of L-BFGS on many rows: four epochs of Adam on centred features."""
 
 import warnings
 from math import ceil
@@ -124,7 +124,8 @@ def test_a_constant_has_the_divisor_one(constant, dtype):
     """Its standard deviation is not 0, but a rounding."""
     X, _ = examples(5000, dtype=dtype)
     with_constant = np.hstack([X, np.full((5000, 1), constant, dtype=dtype)])
-    assert_allclose(feature_divisors(with_constant), [*feature_divisors(X), 1.0], rtol=1e-12)
+    rtol = 1e-12 if dtype == np.float64 else 1e-5
+    assert_allclose(feature_divisors(with_constant), [*feature_divisors(X), 1.0], rtol=rtol)
 
 
 @pytest.mark.parametrize("weight", [0.0, 3.0])
@@ -198,7 +199,7 @@ def test_many_dense_rows():
     assert not allows_mini_batches(of(20_000, csr_array((20_000, 1))))
 
 
-# -- the two epochs ------------------------------------------------------------------------
+# -- the four epochs ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -228,9 +229,9 @@ def by_the_book(network, X, y, mu, theta, batch_rows=200, rate=0.02):
     m, rng, rates = len(X), np.random.RandomState(0), OneCycle(rate)
     divisors, change = rate_divisors(network, RowBlock(X)), centring(network, mu)
     z, mean, square, t = change.from_theta(theta), 0.0, 0.0, 0
-    n_total = 2 * ceil(m / batch_rows)
+    n_total = 4 * ceil(m / batch_rows)
     alpha = rates.after_step(0.0, 0, n_total)
-    for _ in range(2):
+    for _ in range(4):
         order = AdamByPieces().row_order(m, rng)
         for start in range(0, m, batch_rows):
             some = order[start : start + batch_rows]
@@ -249,7 +250,7 @@ def by_the_book(network, X, y, mu, theta, batch_rows=200, rate=0.02):
 
 @pytest.mark.parametrize("activation", ["logistic", "relu"])
 @pytest.mark.parametrize("n_ranges", [1, 4])
-def test_two_epochs_of_adam_by_the_book(monkeypatch, activation, n_ranges):
+def test_the_epochs_of_adam_by_the_book(monkeypatch, activation, n_ranges):
     monkeypatch.setattr(layout, "RANGE_OPERATIONS", 1000 if n_ranges == 4 else 10**9)
     m = 1850  # more than eight batches, which threads may share
     X, y = examples(m)
@@ -263,7 +264,7 @@ def test_two_epochs_of_adam_by_the_book(monkeypatch, activation, n_ranges):
     assert_allclose(found.theta, by_the_book(network, X, y, mu, theta), rtol=1e-8, atol=1e-10)
     assert objective(found.theta)[0] < start.loss
     assert_array_equal(start.theta, theta)
-    assert [(e.iteration, e.rows) for e in progress.entries] == [(0, m)] * 2
+    assert [(e.iteration, e.rows) for e in progress.entries] == [(0, m)] * 4
     assert progress.candidate is found.theta
     assert progress.n_evaluations == 2  # before and after
 
@@ -308,7 +309,7 @@ def test_the_stages_of_a_fit(from_few_rows, dtype, penalty):
     X, y = examples(6500, dtype=dtype)
     history = fitted(X, y, penalty=penalty).history_
     began = [i for i, stage in enumerate(history["stage"]) if stage == "head start"]
-    assert [history["rows"][i] for i in began] == [107] * 10 + [383] * 10 + [6500] * 2
+    assert [history["rows"][i] for i in began] == [107] * 10 + [383] * 10 + [6500] * 4
     assert {history["iteration"][i] for i in began} == {0}
     assert history["loss"][began[-1]] < history["loss"][began[-2]]
 
@@ -391,13 +392,13 @@ def test_rows_without_weight(from_few_rows, every):
     clf = BackpropClassifier((7,), max_iter=3, random_state=0)
     with pytest.warns(ConvergenceWarning):
         clf.fit(X, y, sample_weight=weight)
-    assert history_rows(clf)[-2:] == [6500, 6500]
+    assert history_rows(clf)[-4:] == [6500] * 4
     assert clf.score(X, y) > 0.8
 
 
 @pytest.mark.parametrize("n_batches", [5, 40])
 def test_an_interrupt_keeps_the_best_so_far(from_few_rows, monkeypatch, n_batches):
-    """In the first and in the second of the two epochs of 33 batches."""
+    """In the first and in the second of the four epochs of 33 batches."""
     taken = []
 
     def step(self, rule, rate):

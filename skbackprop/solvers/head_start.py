@@ -1,4 +1,4 @@
-"""A better start for L-BFGS on many rows: two epochs of Adam.
+"""A better start for L-BFGS on many rows: a few epochs of Adam.
 
 A network soon learns a small sample of the rows by heart, and J of the sample then says little
 about J over all rows. A hundred and more steps an epoch, each on other rows, use all of them at
@@ -36,7 +36,7 @@ from skbackprop.solvers.steps import AdamStep
 
 # Number of rows from which an epoch has steps enough.
 MANY_STEPS_ROWS = 20_000
-EPOCHS = 2
+EPOCHS = 4
 BATCH_ROWS = 200
 RATE = 0.02
 # How much longer the steps of logistic units are.
@@ -142,7 +142,7 @@ def allows_mini_batches(objective: Objective) -> bool:
 def descend_in_mini_batches(
     objective: Objective, start: Iterate, mu: NDArray, progress: Progress
 ) -> Iterate:
-    """Two epochs of one-cycle Adam; returns the start if J is not lower at their end.
+    """A few epochs of one-cycle Adam; returns the start if J is not lower at their end.
 
     Parameters
     ----------
@@ -242,15 +242,17 @@ def feature_divisors(X: NDArray, sample_weight: NDArray | None = None) -> NDArra
     divisors : ndarray of shape (n,)
         Above 0; 1 for a feature that does not vary but for rounding.
     """
-    if sample_weight is not None and sample_weight.any():
-        X, sample_weight = X[sample_weight > 0.0], sample_weight[sample_weight > 0.0]
+    w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+    if w.any():
+        X, w = X[w > 0.0], w[w > 0.0]
     else:
-        sample_weight = None
-    extent = X.max(axis=0) - X.min(axis=0)
+        w = np.ones(X.shape[0])
+    extent = np.float64(X.max(axis=0)) - X.min(axis=0)
     varies = extent > 100.0 * np.finfo(X.dtype).eps * np.abs(X).max(axis=0)
-    X = X.astype(np.float64)
-    deviations = np.square(X - np.average(X, axis=0, weights=sample_weight))
-    deviation = np.sqrt(np.average(deviations, axis=0, weights=sample_weight))
+    shares = (w / w.sum()).astype(X.dtype)
+    squares = X - shares @ X
+    np.square(squares, out=squares)
+    deviation = np.sqrt(np.float64(shares @ squares))
     spread = np.maximum(deviation, extent / 4.0)
-    shares = np.divide(deviation, spread, out=np.zeros_like(spread), where=varies)
-    return np.where(varies, spread * np.linalg.norm(shares) / FEATURE_LENGTH, 1.0)
+    relative = np.divide(deviation, spread, out=np.zeros_like(spread), where=varies)
+    return np.where(varies, spread * np.linalg.norm(relative) / FEATURE_LENGTH, 1.0)

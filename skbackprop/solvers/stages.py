@@ -4,7 +4,7 @@ Each stage minimises J over given rows, in a given precision and in given variab
 its last accepted iterate to the next stage:
 
 1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, on one row in 61 and 17
-   and then two epochs of Adam (`head_start`);
+   and then four epochs of Adam (`head_start`);
 2. float32: on all rows in float32, until rounding limits the progress;
 3. float64: on all rows in float64, as long as J falls;
 4. plain: the same in Theta itself, without a change of variables.
@@ -69,7 +69,7 @@ class Stage(NamedTuple):
     plain : bool, default=False
         Whether to minimise over Theta itself, without a change of variables.
     centre : ndarray of shape (n,), optional
-        The origin of the features for two epochs of Adam, which the stage then takes instead of
+        The origin of the features for four epochs of Adam, which the stage then takes instead of
         the method.
     """
 
