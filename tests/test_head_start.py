@@ -314,6 +314,28 @@ def test_the_stages_of_a_fit(from_few_rows, dtype, penalty):
     assert history["loss"][began[-1]] < history["loss"][began[-2]]
 
 
+def test_no_gradient_over_all_rows_is_computed_in_vain(from_few_rows, monkeypatch):
+    seen = []
+    smooth, epoch = Objective.smooth, AdamByPieces.epoch
+
+    def noted(self, theta):
+        seen.append(self.n_rows)
+        return smooth(self, theta)
+
+    def noted_epoch(self, *arguments):
+        seen.append("epoch")
+        epoch(self, *arguments)
+
+    monkeypatch.setattr(Objective, "smooth", noted)
+    monkeypatch.setattr(AdamByPieces, "epoch", noted_epoch)
+    fitted(*examples(6500), max_iter=1)
+    # The start; some of the rows; the epochs; the place that they have led to.
+    first = seen.index("epoch")
+    assert seen[0] == 6500
+    assert set(seen[1:first]) == {107, 383}
+    assert seen[first : first + 5] == ["epoch"] * 4 + [6500]
+
+
 def test_the_docstring_has_the_numbers():
     doc = " ".join(LBFGS.__doc__.split())
     assert "From 20000 dense rows on, and with a hidden layer, it is 10 iterations each" in doc
