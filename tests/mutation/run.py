@@ -67,7 +67,7 @@ TESTS = {
     "monitoring.py": ["progress"],
     "objective.py": ["objective"],
     "rows.py": ["rows"],
-    "solvers/stages.py": ["stages"],
+    "solvers/stages.py": ["stages", "head_start"],
     "solvers/scipy_solvers.py": ["scipy_solvers", "docstrings"],
     "solvers/gradient_solvers.py": ["gradient_solvers", "docstrings", "batches"],
 }
