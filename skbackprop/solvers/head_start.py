@@ -44,8 +44,8 @@ LOGISTIC_FACTOR = 2.0
 # A file is read in pieces of so many rows, and the rows of so many pieces are shuffled together.
 PIECE_ROWS = 200
 PIECES = 50
-# Length of the centred features to which `RATE` belongs: a step of all weights of a unit by it
-# changes the unit's input by about 0.1.
+# Length of the centred features to which `RATE` belongs: a step of all weights of a unit changes
+# its z by about RATE * FEATURE_LENGTH, whatever the units and the number of the features.
 FEATURE_LENGTH = 7.0
 # Number of rows from which the spreads are computed.
 SPREAD_ROWS = 5_000
