@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 from report import Report, ratio, typical
 from timing import Comparison, Curve, Shares
 
-SEVERAL = ("#0072B2", "#E69F00", "#009E73", "#B0558F")
+SEVERAL = ("#0072B2", "#E69F00", "#009E73", "#B0558F", "#56B4E9")
 MARKERS = "osD^"
 
 
@@ -162,7 +162,8 @@ def passes(report: Report) -> Figure | None:
     figure = Figure((WIDTH, 1.1 + 0.33 * len(names)), layout="constrained")
     ax = figure.subplots()
     problems = dict.fromkeys(row.what for row in rows)
-    for colour, marker, what in zip(SEVERAL, MARKERS, problems, strict=True):
+    colours = SEVERAL[: len(problems)]
+    for colour, marker, what in zip(colours, MARKERS, problems, strict=True):
         mine = [row for row in rows if row.what == what]
         needed = [median(row.theirs) for row in mine] + [median(mine[-1].ours)]
         label = f"{what.split()[0]}: {needed[0]:.0f} to {needed[-1]:.0f}"

@@ -1,4 +1,4 @@
-"""Where the time of a fit goes: passes over the rows, SciPy, the change of variables, set-up.
+"""Where the time of a fit goes: passes over the rows, mini-batches, SciPy, set-up, and so on.
 
 And where that of a pass goes, looked at in one thread: the matrix products of its blocks,
 what is done element by element, the rest.
@@ -25,6 +25,7 @@ from skbackprop.workspace import Workspace
 # Functions of a fit that do not call each other, by what their time is for.
 PARTS = {
     "passes over the rows": ("smooth",),
+    "mini-batches": ("epoch",),
     "SciPy's L-BFGS": ("<built-in method scipy.optimize._lbfgsb.setulb>",),
     "change of variables": ("to_theta", "from_theta", "pull_back"),
     "set-up": (
