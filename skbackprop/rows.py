@@ -74,7 +74,8 @@ class RowBlock(NamedTuple):
     def pick(self, rows: NDArray) -> "RowBlock":
         """The same as `take`, but a dense X is not copied: each pass cuts its rows out."""
         picked = self._replace(X=None).take(rows)
-        X = self.X[rows] if issparse(self.X) else PickedRows(self.X, rows)
+        copied = issparse(self.X) or isinstance(self.X, PickedRows)  # the latter numbers only
+        X = self.X[rows] if copied else PickedRows(self.X, rows)
         return picked._replace(X=X)
 
 
@@ -280,6 +281,16 @@ class ArrayRows:
             The first row.
         """
         return replace(self, examples=self.examples.take(slice(first, None, n)))
+
+    def pick(self, rows: NDArray) -> "ArrayRows":
+        """The rows of these numbers; dense ones come into memory block by block.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The row numbers.
+        """
+        return replace(self, examples=self.examples.pick(rows))
 
     def gather(self, n: int) -> RowBlock:
         """A sample of evenly spaced rows in memory.

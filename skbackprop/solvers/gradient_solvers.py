@@ -283,15 +283,11 @@ class StochasticSolver(GradientSolver):
         """The rows of each batch."""
         # All random numbers come before the first batch: later ones may be taken ahead of the
         # dropout masks of this one, and by another thread.
-        order = self.row_order(n_rows, random_state)
+        order = random_state.permutation(n_rows) if self._shuffles(n_rows) else None
         batch_size = int(self.batch_size)
         for start in range(0, n_rows, batch_size):
             rows = slice(start, min(start + batch_size, n_rows))
             yield rows if order is None else order[rows]
-
-    def row_order(self, n_rows: int, random_state: np.random.RandomState) -> NDArray | None:
-        """The order of the rows in an epoch; None for the order in which they are stored."""
-        return random_state.permutation(n_rows) if self._shuffles(n_rows) else None
 
     def _shuffles(self, n_rows: int) -> bool:
         """Whether an epoch shuffles its rows; within a single batch their order has no effect."""

@@ -79,9 +79,9 @@ class LBFGS(SciPySolver):
     head_start : bool, default=True
         Whether to begin, from 1000 distinct rows on, with 20 iterations each on one row in 61,
         in 17 and in 5, if these are at least 100 rows. From 20000 dense rows on, and with a
-        hidden layer, it is 10 iterations each on one row in 61 and in 17, and then four epochs of
-        one-cycle `Adam` over all rows. They are not counted in `n_iter_`. The fit continues from
-        their result only if J on all rows is lower there than at the start.
+        hidden layer, it is five epochs of mini-batches instead. They are not counted in
+        `n_iter_`. The fit continues from their result only if J on all rows is lower there than
+        at the start.
     change_of_variables : bool, default=True
         Whether to minimise over variables in which the inputs of each layer are centred, the
         features are less correlated and, from 1000 distinct rows on, the deltas too. J is the

@@ -3,8 +3,8 @@
 Each stage minimises J over given rows, in a given precision and in given variables, and passes
 its last accepted iterate to the next stage:
 
-1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, on one row in 61 and 17
-   and then four epochs of Adam (`head_start`);
+1. head start: on one row in 61, 17 and 5, or, from 20000 dense rows on, a few epochs of
+   mini-batches (`head_start`);
 2. float32: on all rows in float32, until rounding limits the progress;
 3. float64: on all rows in float64, as long as J falls;
 4. plain: the same in Theta itself, without a change of variables.
@@ -36,8 +36,6 @@ MANY_ROWS = 1000
 HEAD_START_STRIDES: tuple[int, ...] = (61, 17, 5)
 HEAD_START_ITERATIONS = 20
 HEAD_START_ROWS = 100
-# Before mini-batches of all rows; more iterations would fit only the subset.
-ITERATIONS_BEFORE_MINI_BATCHES = 10
 # Multiplications of one forward propagation from which a fit of float64 rows begins in float32,
 # which halves the time per pass, and the relative decrease of J in an iteration below which it
 # leaves float32.
@@ -69,8 +67,8 @@ class Stage(NamedTuple):
     plain : bool, default=False
         Whether to minimise over Theta itself, without a change of variables.
     centre : ndarray of shape (n,), optional
-        The origin of the features for four epochs of Adam, which the stage then takes instead of
-        the method.
+        The origin of the features for epochs of mini-batches, which the stage then has instead
+        of iterations of the method.
     """
 
     name: str
@@ -116,15 +114,14 @@ def stages(method: Method, objective: Objective, preparation: Preparation) -> It
     if method.head_start and preparation.many_rows:
         # None for one that overflows.
         centre = preparation.centre if allows_mini_batches(early) else None
-        strides, n_iter = HEAD_START_STRIDES, HEAD_START_ITERATIONS
-        if centre is not None:
-            strides, n_iter = strides[:2], ITERATIONS_BEFORE_MINI_BATCHES
-        for stride in strides:
-            some = early.on(early.rows.every_nth(stride))
-            if some.n_rows >= HEAD_START_ROWS and some.rows.has_weight:
-                yield Stage(HEAD_START, some, sampled=True, max_iter=n_iter, plain=plain)
         if centre is not None:
             yield Stage(HEAD_START, early, sampled=True, centre=centre)
+        else:
+            for stride in HEAD_START_STRIDES:
+                some = early.on(early.rows.every_nth(stride))
+                if some.n_rows >= HEAD_START_ROWS and some.rows.has_weight:
+                    n_iter = HEAD_START_ITERATIONS
+                    yield Stage(HEAD_START, some, sampled=True, max_iter=n_iter, plain=plain)
     if in_float32:
         decides = precision == np.float32
         yield Stage("float32", early, decides=decides, least_fall=FLOAT32_ROUNDING, plain=plain)
@@ -190,7 +187,7 @@ def _is_over(progress: Progress, stage: Stage) -> bool:
 def _needs_evaluation(stage: Stage, last: Stage, at_start: bool) -> bool:
     """Whether J at the last iterate is unknown on the rows and in the precision of a stage."""
     if stage.centre is not None:
-        return False  # compares J, without its gradient, before and after
+        return False  # it needs only theta
     if stage.sampled or last.sampled:
         return True
     before, now = last.objective.dtype.itemsize, stage.objective.dtype.itemsize

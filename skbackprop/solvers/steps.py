@@ -135,19 +135,12 @@ class AdamStep(StepRule):
         Decay of the weights in the mean and in the mean square, in [0, 1).
     epsilon : float
         Added to the root of the mean square.
-    divisors : ndarray, optional
-        Divisors of the learning rate, one for each entry of theta as it is stored.
     """
 
     n_kept = 2
-    # Also for rules that were saved before this existed.
-    divisors: NDArray | None = None
 
-    def __init__(
-        self, beta_1: float, beta_2: float, epsilon: float, divisors: NDArray | None = None
-    ):
+    def __init__(self, beta_1: float, beta_2: float, epsilon: float):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.divisors = divisors
 
     def move(
         self,
@@ -169,8 +162,6 @@ class AdamStep(StepRule):
         add_multiple(mean_square, 1.0 - self.beta_2, squares)
         roots = np.sqrt(mean_square, out=gradient)
         roots += self.epsilon * root
-        if self.divisors is not None:
-            roots *= self.divisors[part]
         if proximal is None:
             add_multiple(theta, -rate * root / total, np.divide(mean, roots, out=roots))
         else:

@@ -26,7 +26,7 @@ from skbackprop.change_of_variables import (
     change_of_variables,
     feature_change,
 )
-from skbackprop.solvers.head_start import AdamByPieces
+from skbackprop.solvers import head_start
 
 
 def run(settings: Settings) -> Iterator[Comparison]:
@@ -71,19 +71,19 @@ CHANGES: dict[str, tuple[int, Callable]] = {
 def rows_seen() -> Iterator[list[int]]:
     """How many rows cost and gradient are computed over, for each evaluation or epoch."""
     seen: list[int] = []
-    smooth, epoch = Objective.smooth, AdamByPieces.epoch
+    smooth, row_order = Objective.smooth, head_start.row_order
 
     def counted(self, theta):
         seen.append(self.rows.n_rows)
         return smooth(self, theta)
 
-    def counted_epoch(self, batches, *arguments):
-        seen.append(batches.n_rows)
-        epoch(self, batches, *arguments)
+    def counted_epoch(n_rows, random_state):
+        seen.append(n_rows)
+        return row_order(n_rows, random_state)
 
     with (
         mock.patch.object(Objective, "smooth", counted),
-        mock.patch.object(AdamByPieces, "epoch", counted_epoch),
+        mock.patch.object(head_start, "row_order", counted_epoch),
     ):
         yield seen
 

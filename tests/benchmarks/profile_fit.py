@@ -25,7 +25,7 @@ from skbackprop.workspace import Workspace
 # Functions of a fit that do not call each other, by what their time is for.
 PARTS = {
     "passes over the rows": ("smooth",),
-    "mini-batches": ("epoch",),
+    "mini-batches": ("descend_in_mini_batches",),
     "SciPy's L-BFGS": ("<built-in method scipy.optimize._lbfgsb.setulb>",),
     "change of variables": ("to_theta", "from_theta", "pull_back"),
     "set-up": (
