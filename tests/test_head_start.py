@@ -229,6 +229,11 @@ def test_rows_that_a_network_tells_apart():
     network = Network(SIZES, "relu")
     theta = theta_of()
     assert tells_apart(network, theta, X)
+    logits = network.forward_propagate(theta, X)[-2] @ network.reshape(theta)[-1][:, 1:].T
+    for factor in (1.01, 0.99):
+        almost = [Theta.copy() for Theta in network.reshape(theta)]
+        almost[-1] *= 0.1 * factor / logits.std(axis=0).max()
+        assert tells_apart(network, network.unroll(almost), X) == (factor > 1.0)
     dead = [Theta.copy() for Theta in network.reshape(theta)]
     dead[0][:, 0] = -1e4
     assert not tells_apart(network, network.unroll(dead), X)

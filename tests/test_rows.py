@@ -864,6 +864,11 @@ def test_picked_rows_are_cut_out_block_by_block(sparse):
         assert_array_equal(block.y, numbers[part])
         assert_array_equal(block.sample_weight, numbers[part])
     assert sparse or np.shares_memory(picked.X.X, X)
+    again = rows.pick(np.array([2, 1]))
+    assert again.dtype == np.float32
+    assert_array_equal(dense(again.block(slice(None)).X), X[[2, 0]])
+    assert_array_equal(again.examples.y, [2, 0])
+    assert sparse or np.shares_memory(again.examples.X.X, X)
 
 
 def test_selected_rows_are_copied_to_a_buffer_and_consecutive_ones_are_not():
