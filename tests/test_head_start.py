@@ -20,7 +20,7 @@ from skbackprop.solvers.head_start import (
     allows_mini_batches,
     descend_in_mini_batches,
     feature_scales,
-    hidden_inputs,
+    layer_scales,
     row_order,
     tells_apart,
 )
@@ -101,12 +101,16 @@ def test_scales_follow_the_units_of_the_features():
     assert_allclose(scales_of(X * units), scales_of(X) * units, rtol=1e-10)
 
 
-def test_the_inputs_of_the_layers_above():
+def test_the_scales_of_the_layers():
     network = Network((5, 4, 9, 16, 2), ("tanh", "logistic", "relu"))
-    found = hidden_inputs(network)
-    assert [len(mu) for mu, _ in found] == [len(s) for _, s in found] == [4, 9, 16]
-    assert [set(mu) for mu, _ in found] == [{0.0}, {0.5}, {0.0}]
-    assert [set(s) for _, s in found] == [{1.0}, {0.75}, {2.0}]
+    features = np.arange(5.0), np.arange(1.0, 6.0)
+    centres, lengths, reaches = zip(*layer_scales(network, *features), strict=True)
+    assert centres[0] is features[0]
+    assert lengths[0] is features[1]
+    assert [len(mu) for mu in centres] == [len(s) for s in lengths] == [5, 4, 9, 16]
+    assert [set(mu) for mu in centres[1:]] == [{0.0}, {0.5}, {0.0}]
+    assert [set(s) for s in lengths[1:]] == [{1.0}, {0.75}, {2.0}]
+    assert reaches == (0.25, 1.0, 0.25, 1.0)
 
 
 # -- which rows ----------------------------------------------------------------------------
@@ -158,8 +162,9 @@ def by_the_book(network, X, y, mu, theta, penalty):
     scales += [
         np.full(s, np.sqrt(s) / (4 if g == "logistic" else 2)) for s, g in layers_of(network)
     ]
+    reaches = [*(1.0 if g == "logistic" else 0.25 for _, g in layers_of(network)), 1.0]
     means = [np.zeros(shape) for shape in network.shapes]
-    rates = OneCycle(1.2, warm_up=0.1)
+    rates = OneCycle(1.0, warm_up=0.1)
     for _ in range(5):
         for some in np.array_split(row_order(m, rng), n_batches):
             # lambda/m is that of all rows.
@@ -174,7 +179,7 @@ def by_the_book(network, X, y, mu, theta, penalty):
                 to_theta = np.vstack([np.zeros(len(mus[l])), np.diag(1.0 / scales[l])])
                 to_theta = np.column_stack([np.r_[0.25, -mus[l] / scales[l]], to_theta])
                 means[l] = 0.9 * means[l] + 0.1 * D @ to_theta.T
-                Theta -= alpha * orthogonalised(means[l]) @ to_theta
+                Theta -= reaches[l] * alpha * orthogonalised(means[l]) @ to_theta
             theta = network.unroll(thetas)
     return theta
 

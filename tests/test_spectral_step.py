@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skbackprop import Network, Objective
 from skbackprop.solvers.spectral_step import (
-    Inputs,
+    LayerScale,
     SpectralStep,
     groups_of_units,
     orthogonalised,
@@ -79,15 +79,15 @@ def test_groups_of_units(shape, sizes):
 
 def test_large_layers_step_group_by_group():
     network = Network((150, 300, 1))
-    inputs = [Inputs(np.zeros(s), np.ones(s)) for s in (150, 300)]
+    scales = [LayerScale(np.zeros(s), np.ones(s)) for s in (150, 300)]
     theta, gradient = (random_matrix(network.n_parameters, seed) for seed in (1, 2))
     before = theta.copy()
-    SpectralStep(network, inputs, np.float64)(theta, gradient.copy(), 0.3)
+    SpectralStep(network, scales, np.float64)(theta, gradient.copy(), 0.3)
     change = network.reshape(theta - before)[0]
-    scales = np.r_[4.0, np.ones(150)]
-    D = network.reshape(gradient)[0] / scales
+    factors = np.r_[4.0, np.ones(150)]
+    D = network.reshape(gradient)[0] / factors
     for group in (slice(0, 100), slice(100, 200), slice(200, 300)):
-        assert_allclose(change[group], -0.3 * orthogonalised(D[group]) / scales, atol=1e-12)
+        assert_allclose(change[group], -0.3 * orthogonalised(D[group]) / factors, atol=1e-12)
 
 
 def test_units_of_the_features_have_no_effect():
@@ -96,15 +96,15 @@ def test_units_of_the_features_have_no_effect():
     rng = np.random.default_rng(3)
     X = rng.normal(size=(20, 3))
     units, origin = np.array([1e-3, 1.0, 255.0]), np.array([5.0, -1.0, 1000.0])
-    hidden = Inputs(np.full(4, 0.5), np.full(4, 0.5))
+    hidden = LayerScale(np.full(4, 0.5), np.full(4, 0.5))
     outputs = []
     for factor, shift in ((np.ones(3), np.zeros(3)), (units, origin)):
         theta = network.initialize(random_state=0)
         first = network.reshape(theta)[0]
         first[:, 1:] /= factor
         first[:, 0] -= first[:, 1:] @ shift
-        inputs = [Inputs(shift, factor), hidden]
-        step = SpectralStep(network, inputs, np.float64)
+        scales = [LayerScale(shift, factor), hidden]
+        step = SpectralStep(network, scales, np.float64)
         rows = X * factor + shift
         for _ in range(3):
             gradient = gradient_of(network, theta, rows, rng=np.random.default_rng(4))
@@ -119,9 +119,9 @@ def gradient_of(network, theta, X, rng):
 
 def test_z_changes_by_about_the_rate_at_most():
     network = Network((6, 5, 1))
-    inputs = [Inputs(np.zeros(s), np.ones(s)) for s in (6, 5)]
+    scales = [LayerScale(np.zeros(s), np.ones(s)) for s in (6, 5)]
     theta = np.zeros(network.n_parameters)
-    step = SpectralStep(network, inputs, np.float64)
+    step = SpectralStep(network, scales, np.float64)
     step(theta, random_matrix(network.n_parameters), 0.7)
     a = random_matrix((100, 6))
     a /= np.linalg.norm(a, axis=1, keepdims=True)
@@ -132,13 +132,13 @@ def test_z_changes_by_about_the_rate_at_most():
 
 def test_momentum():
     network = Network((2, 3))
-    inputs = [Inputs(np.zeros(2), np.ones(2))]
+    scales = [LayerScale(np.zeros(2), np.ones(2), reach=0.2)]
     g, h = (random_matrix((3, 3), seed) for seed in (1, 2))
-    step = SpectralStep(network, inputs, np.float64)
+    step = SpectralStep(network, scales, np.float64)
     theta = np.zeros(9)
     step(theta, g.ravel().copy(), 0.5)
     first = theta.copy()
     step(theta, h.ravel().copy(), 0.5)
-    scales = np.array([4.0, 1.0, 1.0])
-    expected = -0.5 * orthogonalised(0.9 * 0.1 * g / scales + 0.1 * h / scales) / scales
+    factors = np.array([4.0, 1.0, 1.0])
+    expected = -0.1 * orthogonalised(0.9 * 0.1 * g / factors + 0.1 * h / factors) / factors
     assert_allclose((theta - first).reshape(3, 3), expected, rtol=1e-10)

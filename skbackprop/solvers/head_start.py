@@ -15,15 +15,15 @@ from skbackprop.network import Network
 from skbackprop.objective import CostAndGradient, Objective
 from skbackprop.rows import ArrayRows, RowBlock
 from skbackprop.solvers.learning_rates import OneCycle
-from skbackprop.solvers.spectral_step import Inputs, SpectralStep
+from skbackprop.solvers.spectral_step import LayerScale, SpectralStep
 
 # Number of rows from which an epoch has steps enough.
 MANY_STEPS_ROWS = 20_000
 EPOCHS = 5
 # As many rows as two threads can share with profit.
 BATCH_ROWS = 800
-# How far z moves in a step.
-RATE = OneCycle(1.2, warm_up=0.1)
+# How far the z of logistic units moves in a step.
+RATE = OneCycle(1.0, warm_up=0.1)
 # A file is read in pieces of so many rows, and the rows of so many pieces are shuffled together.
 PIECE_ROWS = 200
 PIECES = 50
@@ -69,8 +69,8 @@ def descend_in_mini_batches(
     network, rows, penalty = objective.network, objective.rows, objective.penalty
     theta, found = start.theta.astype(rows.dtype), start
     sample = rows.gather(SAMPLE_ROWS)
-    inputs = [Inputs(mu, feature_scales(sample)), *hidden_inputs(network)]
-    step = SpectralStep(network, inputs, rows.dtype)
+    scales = layer_scales(network, mu, feature_scales(sample))
+    step = SpectralStep(network, scales, rows.dtype)
     # Not that of the fit, which may be None: the same start leads to the same end.
     random_state = np.random.RandomState(SEED)
     n_batches = ceil(rows.n_rows / BATCH_ROWS)
@@ -114,16 +114,26 @@ def tells_apart(network: Network, theta: NDArray, X: NDArray) -> bool:
     return bool(logits.std(axis=0).max() > SAME_LOGITS)
 
 
-def hidden_inputs(network: Network) -> list[Inputs]:
-    """The inputs of the layers above the first, by what units typically give.
+def layer_scales(network: Network, mu: NDArray, scales: NDArray) -> list[LayerScale]:
+    """The scales of each layer, by what its inputs and outputs typically are.
 
-    Logistic units are 1/4 away from 1/2, others 1/2 away from 0.
+    Logistic units are 1/4 away from 1/2, others 1/2 away from 0. The slope of others at z = 0 is
+    four times that of logistic ones: a quarter of the rate moves their outputs as far.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    mu, scales : ndarrays of shape (n,)
+        The means and the scales of the features.
     """
-    found = []
+    centres, lengths, reaches = [mu], [scales], []
     for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=True):
-        centre, distance = (0.5, 0.25) if name == "logistic" else (0.0, 0.5)
-        found.append(Inputs(np.full(units, centre), np.full(units, distance * sqrt(units))))
-    return found
+        centre, distance, reach = (0.5, 0.25, 1.0) if name == "logistic" else (0.0, 0.5, 0.25)
+        centres.append(np.full(units, centre))
+        lengths.append(np.full(units, distance * sqrt(units)))
+        reaches.append(reach)
+    return list(map(LayerScale, centres, lengths, [*reaches, 1.0]))
 
 
 def feature_scales(sample: RowBlock) -> NDArray:

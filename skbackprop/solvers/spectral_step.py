@@ -15,7 +15,8 @@ step is
 where D' is the gradient with respect to :math:`\Theta'`. All singular values of
 :math:`U V^T` are 1: a step changes z by about the rate :math:`\alpha` at most, whatever the
 scale of the gradient, the units of the features and the width of the layer. Directions in which
-the gradient is always small, but J could fall far, get as much of it as the others.
+the gradient is always small, but J could fall far, get as much of it as the others. The rate of a
+layer is that of the step times its reach.
 
 References
 ----------
@@ -46,8 +47,8 @@ ITERATIONS = 3
 MAX_SIDE = 128
 
 
-class Inputs(NamedTuple):
-    """How the inputs of a layer are centred and scaled.
+class LayerScale(NamedTuple):
+    """How the inputs of a layer are centred and scaled, and how far its outputs move.
 
     Parameters
     ----------
@@ -55,10 +56,13 @@ class Inputs(NamedTuple):
         mu.
     scale : ndarray of shape (s_l,)
         s, above 0.
+    reach : float, default=1.0
+        Factor of the rate.
     """
 
     centre: NDArray
     scale: NDArray
+    reach: float = 1.0
 
 
 class SpectralStep:
@@ -68,15 +72,17 @@ class SpectralStep:
     ----------
     network : Network
         The network.
-    inputs : list of Inputs
-        The inputs of each layer.
+    scales : list of LayerScale
+        The scales of each layer.
     dtype : dtype
         The precision of theta.
     """
 
-    def __init__(self, network: Network, inputs: list[Inputs], dtype: DTypeLike):
+    def __init__(self, network: Network, scales: list[LayerScale], dtype: DTypeLike):
         self._network = network
-        self._inputs = [Inputs(*(v.astype(dtype) for v in layer)) for layer in inputs]
+        self._scales = [
+            LayerScale(mu.astype(dtype), s.astype(dtype), reach) for mu, s, reach in scales
+        ]
         self._mean = np.zeros(network.n_parameters, dtype=dtype)
 
     def __call__(self, theta: NDArray, gradient: NDArray, rate: float) -> None:
@@ -91,9 +97,10 @@ class SpectralStep:
         """
         reshape = self._network.reshape
         layers = zip(
-            reshape(theta), reshape(gradient), reshape(self._mean), self._inputs, strict=True
+            reshape(theta), reshape(gradient), reshape(self._mean), self._scales, strict=True
         )
-        for Theta, D, M, (mu, s) in layers:
+        for Theta, D, M, (mu, s, reach) in layers:
+            alpha = reach * rate
             D_b, D_W = D[:, :1], D[:, 1:]
             D_W -= D_b * mu
             D_W /= s
@@ -103,8 +110,8 @@ class SpectralStep:
             for units in groups_of_units(*M.shape):
                 step = orthogonalised(M[units])
                 step_b, step_W = step[:, 0], step[:, 1:]
-                step_W *= rate / s
-                step_b *= rate / BIAS_SCALE
+                step_W *= alpha / s
+                step_b *= alpha / BIAS_SCALE
                 step_b -= step_W @ mu
                 Theta[units] -= step
 
