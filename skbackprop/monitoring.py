@@ -101,9 +101,9 @@ class Iterate(NamedTuple):
     theta : ndarray of shape (n_parameters,)
         The unrolled parameters.
     smooth_loss : float
-        J without the non-smooth part of the penalty, which only "l1" has.
+        J without the non-smooth part of the penalty, which only "l1" has; NaN for an estimate.
     gradient : ndarray of shape (n_parameters,)
-        The gradient of `smooth_loss`.
+        The gradient of `smooth_loss`; empty for an estimate.
     loss : float
         J.
     gradient_max : float
@@ -124,22 +124,14 @@ class Iterate(NamedTuple):
     @classmethod
     def at(cls, theta: NDArray, objective: Objective) -> "Iterate":
         """Evaluate an objective at theta."""
-        return cls.of(theta, objective, *objective.smooth(theta))
+        smooth_loss, gradient = objective.smooth(theta)
+        loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
+        return cls(theta, smooth_loss, gradient, loss, float(np.abs(whole).max()))
 
     @classmethod
-    def of(
-        cls,
-        theta: NDArray,
-        objective: Objective,
-        smooth_loss: float,
-        gradient: NDArray,
-        *,
-        estimated: bool = False,
-    ) -> "Iterate":
-        """From the smooth part of J and its gradient, exact or estimated."""
-        loss, whole = objective.penalty.add_kink(theta, smooth_loss, gradient)
-        gradient_max = float(np.abs(whole).max())
-        return cls(theta, smooth_loss, gradient, loss, gradient_max, estimated, estimated)
+    def estimate(cls, theta: NDArray, loss: float, gradient_max: float) -> "Iterate":
+        """With estimates of J and of its gradient's largest entry."""
+        return cls(theta, np.nan, np.empty(0), loss, gradient_max, True, True)
 
 
 def quiet_overflow() -> np.errstate:

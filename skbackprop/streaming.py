@@ -138,7 +138,7 @@ def next_chunk(
         )
     n_iter = 1 if first else estimator.n_iter_ + 1
     with quiet_overflow():
-        step_length = float(np.linalg.norm(found.theta - theta))
+        step_length = float(np.linalg.norm(np.subtract(theta, found.theta, out=theta)))
     entry = Entry(
         iteration=n_iter,
         stage="partial_fit",

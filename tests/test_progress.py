@@ -312,22 +312,22 @@ def test_evaluations_are_of_the_objective_and_counted(penalty):
     J, D = objective(problem.theta)
     assert (found.loss, found.gradient_max) == (J, np.abs(D).max())
     assert (found.loss_estimated, found.gradient_estimated, run.n_evaluations) == (False, False, 1)
-    smooth_loss, gradient = objective.smooth(problem.theta)
-    estimate = Iterate.of(problem.theta, objective, 3.0, 0.01 * gradient, estimated=True)
+    estimate = Iterate.estimate(problem.theta, 3.0, 0.01)
     assert (estimate.loss_estimated, estimate.gradient_estimated) == (True, True)
     exact = run.evaluate_loss(estimate)
-    assert (exact.loss, exact.gradient_max) == (J, estimate.gradient_max)
+    assert (exact.loss, exact.gradient_max) == (J, 0.01)
     assert (exact.loss_estimated, exact.gradient_estimated, run.n_evaluations) == (False, True, 2)
     run.enter("sample", objective, sampled=True)
-    assert run.evaluate(problem.theta).smooth_loss == smooth_loss
+    assert run.evaluate(problem.theta).smooth_loss == objective.smooth(problem.theta)[0]
     assert run.n_evaluations == 2
 
 
 def test_the_largest_entry_of_a_small_gradient():
-    problem = random_problem()
-    theta = problem.theta
+    objective = random_problem().objective()
+    theta = np.zeros(objective.n_parameters)
     small = np.linspace(-0.3, 0.2, len(theta))
-    found = Iterate.of(theta, problem.objective(), 1.0, small)
+    objective.smooth = lambda theta: (1.0, small)
+    found = Iterate.at(theta, objective)
     assert (found.gradient_max, found.loss_estimated) == (0.3, False)
 
 

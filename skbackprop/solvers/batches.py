@@ -72,7 +72,6 @@ class Batches:
         self._workspace = Workspace.of(network, batch_rows, rows.dtype)
         self._gradient = self._workspace.gradient
         self._views, self._gradients = layout.views(self.theta), layout.views(self._gradient)
-        self._unrolled_penalty = objective.penalty
         penalised = layout.stored(objective.penalty.penalised, bool)
         penalty = replace(objective.penalty, penalised=penalised)
         *parts, self._other_parts = (_parts(entries, penalty) for entries in layout.entries)
@@ -91,7 +90,7 @@ class Batches:
         self._loader = Loader(rows, layout.features, batch_rows, ahead=in_threads)
         self._Y = np.empty((batch_rows, network.n_outputs), dtype=rows.dtype, order="F")
         self._factors = np.empty(batch_rows, dtype=rows.dtype)
-        self._total = np.zeros_like(self.theta)
+        self._total = np.empty_like(self.theta)
         self._cost, self._n_added = 0.0, 0
 
     def each(self, selections: Iterable[slice | NDArray]) -> Iterator[int]:
@@ -192,7 +191,11 @@ class Batches:
         """Add a part of the gradient to the total, and make a step of this part of theta."""
         entries, penalty = part
         theta, gradient = self.theta[entries], self._gradient[entries]
-        add_multiple(self._total[entries], self._batch.n_rows, gradient)
+        total, n_rows = self._total[entries], self._batch.n_rows
+        if self._n_added == n_rows:  # the first batch
+            np.multiply(gradient, n_rows, out=total)
+        else:
+            add_multiple(total, n_rows, gradient)
         penalty.add_gradient(theta, gradient)
         rule.move(entries, theta, gradient, rate, penalty.proximal_step)
 
@@ -200,30 +203,35 @@ class Batches:
         """A copy of theta, as float64 in the order of `Network.unroll`."""
         return self.layout.unrolled(self.theta)
 
-    def mean(self, theta: NDArray) -> tuple[float, NDArray]:
-        """The mean of the estimates of J and its gradient since the last call, in float64.
+    def mean(self) -> tuple[float, float]:
+        """The mean of the estimates of J and its gradient since the last call.
 
         Estimates are weighted by their numbers of rows. Each was computed at the theta of its
         batch, so the mean over a pass is close to J and its gradient if theta has hardly changed.
-
-        Parameters
-        ----------
-        theta : ndarray of shape (n_parameters,)
-            The current parameters as `unrolled` returns them, for the penalty.
+        The penalty is that of the current theta.
 
         Returns
         -------
-        cost : float
-            The mean cost of the batches and the smooth part of the penalty.
-        gradient : ndarray of shape (n_parameters,)
-            The mean gradient, with that of the smooth part of the penalty.
+        loss : float
+            The mean J.
+        gradient_max : float
+            The largest absolute entry of the mean gradient.
         """
-        cost = self._cost / self._n_added
-        gradient = self.layout.unrolled(self._total)
-        gradient /= self._n_added
-        self._total.fill(0.0)
+        parts = [part for of_range in self._ranges for part in of_range.parts]
+        found = self._map(self._mean_of, parts + self._other_parts)
+        penalties, largest = zip(*found, strict=True)
+        loss = self._cost / self._n_added + sum(penalties)
         self._cost, self._n_added = 0.0, 0
-        return self._unrolled_penalty.add_smooth(theta, cost, gradient)
+        return float(loss), float(np.max(largest))
+
+    def _mean_of(self, part: "_Part") -> tuple[float, float]:
+        """The penalty of a part of theta, and the largest absolute entry of its mean gradient."""
+        entries, penalty = part
+        theta, gradient = self.theta[entries], self._total[entries]
+        gradient /= self._n_added
+        penalty.add_gradient(theta, gradient)
+        _, gradient = penalty.add_kink(theta, 0.0, gradient)
+        return penalty.add_value(theta, 0.0), max(gradient.max(), -gradient.min())
 
 
 def are_many(n_rows: int, batch_size: int) -> bool:

@@ -171,7 +171,7 @@ class StochasticSolver(GradientSolver):
             self.epoch(batches, run, progress.cancellation)
             theta = batches.unrolled()
             previous = iterate.loss
-            iterate = Iterate.of(theta, objective, *batches.mean(theta), estimated=True)
+            iterate = Iterate.estimate(theta, *batches.mean())
             if progress.may_end(iterate):
                 iterate = progress.evaluate(theta)
             elif (progress.n_iter + 1) % evaluate_every == 0:
@@ -273,9 +273,9 @@ class StochasticSolver(GradientSolver):
             run.adopt(batches.layout)
             self.epoch(batches, run, cancellation)
             theta = batches.unrolled()
-            loss, gradient = batches.mean(theta)
+            loss, gradient_max = batches.mean()
             loss = loss if np.isfinite(theta).all() else np.nan
-            return Iterate.of(theta, objective, loss, gradient, estimated=True)
+            return Iterate.estimate(theta, loss, gradient_max)
 
     def _batches(
         self, n_rows: int, random_state: np.random.RandomState

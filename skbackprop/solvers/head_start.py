@@ -88,7 +88,8 @@ def descend_in_mini_batches(
             step(theta, gradient, RATE.after_step(0.0, n_steps, EPOCHS * n_batches))
         now = theta.astype(np.float64)
         smooth = penalty.add_smooth(now, cost / rows.n_rows, total / rows.n_rows)
-        found = Iterate.of(now, objective, *smooth, estimated=True)
+        loss, whole = penalty.add_kink(now, *smooth)
+        found = Iterate.estimate(now, loss, float(np.abs(whole).max()))
         progress.advance(found)
     # L-BFGS could not leave a network whose units are all off, or on, although J is lower there.
     return found if tells_apart(network, theta, sample.X) else start
