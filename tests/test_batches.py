@@ -93,12 +93,16 @@ def test_every_batch_has_the_gradient_of_its_rows(
 
 def test_batches_that_make_up_all_rows_have_j_and_its_gradient_as_their_mean(iris, start):
     objective = Objective(Network(SIZES), *iris, reg_lambda=LAMBDA)
-    batches = Batches(objective, start, 40)
-    J, D = objective(start)
-    for _ in range(2):
-        for first in range(0, 150, 40):  # the last has 30 rows
-            gradient_of(batches, slice(first, min(first + 40, 150)))
-        assert_allclose(batches.mean(), (J, np.abs(D).max()), rtol=1e-13)
+    signs = set()
+    for theta in (start, start - 1.0):
+        batches = Batches(objective, theta, 40)
+        J, D = objective(theta)
+        signs.add(np.sign(D[np.abs(D).argmax()]))
+        for _ in range(2):
+            for first in range(0, 150, 40):  # the last has 30 rows
+                gradient_of(batches, slice(first, min(first + 40, 150)))
+            assert_allclose(batches.mean(), (J, np.abs(D).max()), rtol=1e-13)
+    assert signs == {-1.0, 1.0}
 
 
 def test_nothing_that_comes_in_is_changed(iris, start):

@@ -219,9 +219,9 @@ def test_j_of_an_epoch_is_the_mean_of_the_batches(monkeypatch):
     weight = np.random.default_rng(1).uniform(0, 2, 1850)
     network = Network(SIZES)
     for penalty in ("l2", "l1"):
-        options = {"reg_lambda": LAMBDA, "penalty": penalty, "sample_weight": weight}
+        options = {"reg_lambda": 300.0, "penalty": penalty, "sample_weight": weight}
         objective = Objective(network, X, y, **options)
-        start = Iterate.at(theta_of(), objective)
+        start = Iterate.at(5.0 * theta_of(), objective)
         progress = progress_of(objective, start)
         found = descend_in_mini_batches(objective, start, X.mean(axis=0), progress)
         assert_allclose(found.loss, start.loss, rtol=1e-9)

@@ -314,6 +314,8 @@ def test_evaluations_are_of_the_objective_and_counted(penalty):
     assert (found.loss_estimated, found.gradient_estimated, run.n_evaluations) == (False, False, 1)
     estimate = Iterate.estimate(problem.theta, 3.0, 0.01)
     assert (estimate.loss_estimated, estimate.gradient_estimated) == (True, True)
+    assert np.isnan(estimate.smooth_loss)
+    assert not estimate.gradient.size
     exact = run.evaluate_loss(estimate)
     assert (exact.loss, exact.gradient_max) == (J, 0.01)
     assert (exact.loss_estimated, exact.gradient_estimated, run.n_evaluations) == (False, True, 2)

@@ -56,6 +56,12 @@ def test_no_gradient_no_step():
     assert_array_equal(orthogonalised(np.zeros((3, 4))), np.zeros((3, 4)))
     rank_one = np.outer(np.arange(1.0, 4.0), np.ones(4))
     assert np.linalg.matrix_rank(orthogonalised(rank_one), tol=1e-8) == 1
+    assert_array_equal(orthogonalised(np.full((3, 4), np.inf)), np.zeros((3, 4)))
+
+
+def test_the_sign_of_the_gradient_is_that_of_the_step():
+    M = np.abs(random_matrix((4, 6)))
+    assert_array_equal(orthogonalised(-M), -orthogonalised(M))
 
 
 @pytest.mark.parametrize(

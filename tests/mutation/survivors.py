@@ -430,6 +430,23 @@ SURVIVORS = {
             ),
         ),
         (
+            "Each part has two results.",
+            (
+                "penalties, largest = zip(*found, strict=True)",
+                "penalties, largest = zip(*found, strict=False)",
+            ),
+        ),
+        (
+            "Only the gradient is used.",
+            *(
+                (
+                    "_, gradient = penalty.add_kink(theta, 0.0, gradient)",
+                    f"_, gradient = penalty.add_kink(theta, {cost}, gradient)",
+                )
+                for cost in ("-1.0", "1.0")
+            ),
+        ),
+        (
             "No attribute is set later.",
             ("@dataclass(frozen=True)", "@dataclass(frozen=False)"),
         ),
@@ -495,10 +512,16 @@ SURVIVORS = {
     ],
     "solvers/head_start.py": [
         (
-            "Sizes of samples and groups, and a threshold between roundings and real ranges.",
+            "Sizes of samples, batches and groups; thresholds between roundings and real ranges.",
+            ("BATCH_ROWS = 800", "BATCH_ROWS = 799"),
+            ("BATCH_ROWS = 800", "BATCH_ROWS = 801"),
             ("PIECES = 50", "PIECES = 49"),
             ("SAMPLE_ROWS = 5_000", "SAMPLE_ROWS = 4999"),
             ("SAMPLE_ROWS = 5_000", "SAMPLE_ROWS = 5001"),
+            (
+                "return bool(logits.std(axis=0).max() > SAME_LOGITS)",
+                "return bool(logits.std(axis=0).max() >= SAME_LOGITS)",
+            ),
             (
                 "varies = extent > 100.0 * np.finfo(X.dtype).eps * np.abs(X).max(axis=0)",
                 "varies = extent > 101.0 * np.finfo(X.dtype).eps * np.abs(X).max(axis=0)",
@@ -511,8 +534,57 @@ SURVIVORS = {
         (
             "A network has an activation for each hidden layer.",
             (
-                "for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=True)",
-                "for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=False)",
+                "for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=True):",
+                "for units, name in zip(network.layer_sizes[1:-1], network.activation, strict=False):",
+            ),
+        ),
+        (
+            "Only the gradient is used, and the next rate of one cycle is not that of the last.",
+            *(
+                (
+                    "_, gradient = penalty.add_kink(theta, 0.0, gradient)",
+                    f"_, gradient = penalty.add_kink(theta, {cost}, gradient)",
+                )
+                for cost in ("-1.0", "1.0")
+            ),
+            *(
+                (
+                    "step(theta, gradient, RATE.after_step(0.0, n_steps, EPOCHS * n_batches))",
+                    f"step(theta, gradient, RATE.after_step( {rate}, n_steps, EPOCHS * n_batches))",
+                )
+                for rate in ("-1.0", "1.0")
+            ),
+        ),
+    ],
+    "solvers/spectral_step.py": [
+        (
+            "A layer has one matrix in each of them.",
+            (
+                "reshape(theta), reshape(gradient), reshape(self._mean), self._scales, strict=True",
+                "reshape(theta), reshape(gradient), reshape(self._mean), self._scales, strict=False",
+            ),
+        ),
+        (
+            "A factor of all gradients has no effect on the step.",
+            *(
+                (
+                    "add_multiple(M.ravel(), 1.0 - MOMENTUM, D.ravel())",
+                    f"add_multiple(M.ravel(), {factor} MOMENTUM, D.ravel())",
+                )
+                for factor in ("1.0 +", "2.0 -")
+            ),
+        ),
+        (
+            "Both products have the same result, one after less work.",
+            *(
+                ("tall = M.shape[0] > M.shape[1]", f"tall = M.shape{changed}")
+                for changed in (
+                    "[ -1] > M.shape[1]",
+                    "[ 1] > M.shape[1]",
+                    "[0] <= M.shape[1]",
+                    "[0] > M.shape[ 0]",
+                    "[0] >= M.shape[1]",
+                )
             ),
         ),
     ],
