@@ -105,6 +105,17 @@ def test_batches_that_make_up_all_rows_have_j_and_its_gradient_as_their_mean(iri
     assert signs == {-1.0, 1.0}
 
 
+def test_the_penalty_of_float32_weights_whose_squares_overflow():
+    network, X, y = Network((4, 3)), np.zeros((6, 4), dtype=np.float32), np.arange(6) % 3
+    theta = network.unroll([np.tile([0.0, 1e20, 1e20, 1e20, 1e20], (3, 1))])
+    objective = Objective(network, X, y, reg_lambda=LAMBDA)
+    batches = Batches(objective, theta, 6)
+    gradient_of(batches, slice(0, 6))
+    loss, gradient_max = batches.mean()
+    assert_allclose(loss, LAMBDA / 12 * 12 * 1e40, rtol=1e-6)
+    assert_allclose(gradient_max, LAMBDA / 6 * 1e20, rtol=1e-6)
+
+
 def test_nothing_that_comes_in_is_changed(iris, start):
     X, y = (part.copy() for part in iris)
     theta = start.copy()

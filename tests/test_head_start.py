@@ -219,6 +219,7 @@ def test_j_of_an_epoch_is_the_mean_of_the_batches(monkeypatch):
     weight = np.random.default_rng(1).uniform(0, 2, 1850)
     network = Network(SIZES)
     for penalty in ("l2", "l1"):
+        # So strong a penalty that it changes the largest entry of the gradient.
         options = {"reg_lambda": 300.0, "penalty": penalty, "sample_weight": weight}
         objective = Objective(network, X, y, **options)
         start = Iterate.at(5.0 * theta_of(), objective)

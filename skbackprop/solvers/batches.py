@@ -231,7 +231,9 @@ class Batches:
         gradient /= self._n_added
         penalty.add_gradient(theta, gradient)
         _, gradient = penalty.add_kink(theta, 0.0, gradient)
-        return penalty.add_value(theta, 0.0), max(gradient.max(), -gradient.min())
+        # In float64, as J: squares of float32 entries may overflow.
+        value = penalty.add_value(theta.astype(np.float64, copy=False), 0.0)
+        return value, max(gradient.max(), -gradient.min())
 
 
 def are_many(n_rows: int, batch_size: int) -> bool:

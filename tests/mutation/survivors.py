@@ -430,6 +430,13 @@ SURVIVORS = {
             ),
         ),
         (
+            "A copy only takes longer.",
+            (
+                "value = penalty.add_value(theta.astype(np.float64, copy=False), 0.0)",
+                "value = penalty.add_value(theta.astype(np.float64, copy=True), 0.0)",
+            ),
+        ),
+        (
             "Each part has two results.",
             (
                 "penalties, largest = zip(*found, strict=True)",
